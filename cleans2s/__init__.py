@@ -1,0 +1,40 @@
+"""cleans2s: a speech-to-speech agent that hears while it speaks.
+
+    reply = cleans2s.ask("question.wav")        # plays, reads and draws in a notebook
+    async with cleans2s.Session(cleans2s.Config()) as session: ...
+
+Importing this imports no model library: names are looked up when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from .ask import Answer, ask
+    from .audio import Audio
+    from .config import Config
+    from .errors import Cleans2sError
+    from .session import Session
+    from .timeline import Timeline
+
+__all__ = ["Answer", "Audio", "Cleans2sError", "Config", "Session", "Timeline", "__version__", "ask"]
+
+_HOME = {
+    "Answer": "ask",
+    "Audio": "audio",
+    "Cleans2sError": "errors",
+    "Config": "config",
+    "Session": "session",
+    "Timeline": "timeline",
+    "ask": "ask",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"cleans2s has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

@@ -1,0 +1,104 @@
+"""The whole agent in one call, for scripts and notebooks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+
+from .audio import Audio
+from .config import Config
+from .errors import AudioError, StageError
+from .events import Event, Failed, Latency, ReplyEnded, ReplyStarted, TurnEnded
+from .talk import Talk, heard_speech, talk
+from .timeline import Timeline
+
+T = TypeVar("T")
+
+
+@dataclass
+class Answer:
+    """What the agent said to a recorded question. In a notebook it shows itself: text, sound and timeline."""
+
+    question: str
+    """The words as they were understood."""
+
+    text: str
+    audio: Audio = field(repr=False)
+    """What was heard of the agent, without the wait before it."""
+
+    latency: Latency
+    timeline: Timeline = field(repr=False)
+    events: list[Event] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{_escaped(self.question)}</b></p><p>{_escaped(self.text)}</p>{self.audio._repr_html_()}"  # pyright: ignore[reportPrivateUsage]
+
+
+def ask(question: str | Path | Audio, config: Config | None = None) -> Answer:
+    """Play a recording to the agent as a microphone would, in real time, and return its answer.
+
+    Raises AudioError if there is no speech in it and StageError if an engine failed. Works inside a running event loop
+    (a notebook) as well.
+    """
+    sound = question if isinstance(question, Audio) else Audio.from_file(question)
+    return answer_of(_run(talk([sound], config)), sound)
+
+
+def answer_of(talked: Talk, sound: Audio) -> Answer:
+    """The last answer of a talk."""
+    events = talked.recording.events
+    if not heard_speech(talked):
+        raise AudioError(
+            f"heard no speech in {sound.duration_s:.1f} s of sound (peak {sound.peak:.3f} of full scale); "
+            "expected a voice: check the microphone and its level"
+        )
+    if failures := [event for event in events if isinstance(event, Failed) and event.stage != "endpoint"]:
+        raise StageError(failures[-1].stage, failures[-1].error)
+    starts = [event for event in events if isinstance(event, ReplyStarted)]
+    if not starts:
+        raise AudioError("heard a sound but no words in it, so there is nothing to answer; speak closer or louder")
+    agent, first = talked.recording.agent, starts[0].at_s
+    return Answer(
+        " ".join(event.text for event in events if isinstance(event, TurnEnded)),
+        " ".join(event.heard for event in events if isinstance(event, ReplyEnded) and event.heard),
+        Audio(agent.samples[int(first * agent.rate) :], agent.rate),
+        starts[-1].latency,
+        Timeline(talked.recording, talked.conversation),
+        events,
+    )
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end; beside a running loop (Jupyter has one), in a thread with a loop of its own."""
+
+    async def main() -> T:
+        return await work
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return anyio.run(main)
+    outcome: list[T | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(anyio.run(main))
+        except BaseException as error:  # raised again below, in the caller's thread
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, name="cleans2s-ask")
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

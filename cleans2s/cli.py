@@ -1,0 +1,253 @@
+"""The command line: talk · models · doctor · bench."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import Cleans2sError, ConfigError
+from .version import VERSION
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .config import Config
+    from .events import Event
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0; 1 when something that was asked about is not in order; 2 for a mistake, said in a sentence."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    try:
+        options.settings = _overrides(parser, rest)
+        return options.run(options)
+    except Cleans2sError as error:
+        sys.stderr.write(f"cleans2s: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("cleans2s", description="A speech-to-speech agent that hears while it speaks.")
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    talk = commands.add_parser(
+        "talk",
+        help="play recordings to the agent as a microphone would, and hear it answer",
+        epilog="Any setting can be given by its dotted name, for example --tts.speed 1.2 or --interruption off.",
+    )
+    talk.add_argument("files", nargs="+", metavar="question.wav", help="what the user says, one file after another")
+    talk.add_argument("--at", action="append", default=[], metavar="SECONDS", help=(
+        "begin the second file (given again: the third, …) at this moment of the conversation instead of after the "
+        "answer, to interrupt; +1.5 means 1.5 s into the agent's next reply"
+    ))  # fmt: skip
+    talk.add_argument("--out", metavar="FILE.wav", help="stereo recording: left the user, right the agent as heard")
+    talk.add_argument("--events", metavar="FILE.jsonl", help="event log (default: beside --out)")
+    talk.add_argument("--timeline", metavar="FILE.png", help="a picture of the conversation")
+    talk.add_argument("--config", metavar="FILE.toml", help="settings")
+    talk.set_defaults(run=_talk)
+
+    models = commands.add_parser("models", help="the weights: list, fetch, verify")
+    actions = models.add_subparsers(required=True, metavar="list|fetch|verify")
+    actions.add_parser("list", help="what there is, under which licence, and where it is").set_defaults(run=_list)
+    for name, run, text in (
+        ("fetch", _fetch, "download what is missing (default: what the embedded agent needs)"),
+        ("verify", _verify, "compare every file with its sha256 (default: all that are here)"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("names", nargs="*", metavar="NAME")
+        action.set_defaults(run=run)
+
+    doctor = commands.add_parser("doctor", help="what is installed, what is missing, and the mend")
+    doctor.set_defaults(run=_doctor)
+
+    bench = commands.add_parser("bench", help="measure; see benchmarks/ in the source checkout")
+    measurements = bench.add_subparsers(required=True, metavar="latency")
+    latency = measurements.add_parser("latency", help="voice-to-voice latency, turn-taking, interruption, resources")
+    if benchmark := _benchmark("latency"):
+        benchmark.add_arguments(latency)
+    latency.set_defaults(run=_latency)
+    return parser
+
+
+def _overrides(parser: argparse.ArgumentParser, rest: Sequence[str]) -> dict[str, str]:
+    """`--llm.temperature 0.5 --interruption=off` as settings."""
+    settings: dict[str, str] = {}
+    words = iter(rest)
+    for word in words:
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not name:
+            parser.error(f"unexpected argument {word!r}")
+        if not equals and (value := next(words, "")) == "":
+            raise ConfigError(f"--{name}: expected a value after it, for example --{name} 1")
+        settings[name.replace("-", "_")] = value
+    return settings
+
+
+def _config(options: argparse.Namespace) -> Config:
+    from .config import Config
+
+    config = Config.from_file(options.config) if getattr(options, "config", None) else Config()
+    return config.changed(options.settings)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+# ── talk ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _talk(options: argparse.Namespace) -> int:
+    import anyio
+
+    from .talk import Moment, heard_speech, sounds_from, talk
+    from .timeline import Timeline
+
+    config, moments = _config(options), [Moment.parse(text) for text in options.at]
+    if len(moments) >= len(options.files):
+        raise ConfigError(f"{len(moments)} --at for {len(options.files)} file(s): the first file begins by itself")
+    targets = [Path(name) for name in (options.out, options.events, options.timeline) if name]
+    for target in targets:
+        if not target.parent.is_dir():
+            raise ConfigError(f"{target}: there is no folder {target.parent}; make it first")
+    sounds = sounds_from(options.files)
+    console = _console()
+    console.print("[dim]loading the engines …[/dim]")
+    talked = anyio.run(lambda: talk(sounds, config, moments, on_event=lambda event: _show(console, event)))
+    if not heard_speech(talked):
+        console.print("The agent heard no speech: expected a voice in the recording, louder than its noise.")
+    _table(console, talked.recording.events)
+    if options.out:
+        talked.recording.save_wav(options.out)
+    if options.events or options.out:
+        talked.recording.save_events(options.events or Path(options.out).with_suffix(".jsonl"))
+    if options.timeline:
+        Timeline(talked.recording, talked.conversation).save(options.timeline)
+    return 0
+
+
+def _show(console: Console, event: Event) -> None:
+    """Live: who says what."""
+    from rich.markup import escape
+
+    from . import events as e
+
+    def line(who: str, text: str) -> None:
+        console.print(f"[dim]{event.at_s:7.2f} s[/dim]  {who}  {escape(text)}")
+
+    match event:
+        case e.TurnEnded():
+            line("[bold cyan]you  [/bold cyan]", event.text or "(not understood)")
+        case e.ReplyText():
+            line("[bold green]agent[/bold green]", event.text)
+        case e.Ignored():
+            line("[dim]…    [/dim]", f"({event.reason}{f': {event.text}' if event.text else ''})")
+        case e.Interrupted():
+            line("[yellow]cut  [/yellow]", f"you interrupted; heard: “{event.heard}”")
+        case e.Failed():
+            line("[bold red]fail [/bold red]", f"{event.stage}: {event.error}")
+        case _:
+            pass
+
+
+def _table(console: Console, events: Sequence[Event]) -> None:
+    """Latencies per turn, in ms after the user's last speech."""
+    from dataclasses import fields
+
+    from rich.table import Table
+
+    from .events import Latency, ReplyStarted
+
+    starts = [event for event in events if isinstance(event, ReplyStarted)]
+    if not starts:
+        return
+    names = [field.name for field in fields(Latency)]
+    table = Table(title="ms after your last speech", title_justify="left")
+    for column in ("turn", *(name.removesuffix("_ms").replace("_", " ") for name in names)):
+        table.add_column(column, justify="right")
+    for start in starts:
+        values = [getattr(start.latency, name) for name in names]
+        table.add_row(str(start.turn), *("–" if value is None else f"{value:.0f}" for value in values))
+    console.print(table)
+
+
+# ── models, doctor, bench ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _list(options: argparse.Namespace) -> int:
+    from rich.table import Table
+
+    from .models import listing
+
+    table = Table()
+    for column in ("name", "role", "licence", "MB", "here", "source"):
+        table.add_column(column, justify="right" if column == "MB" else "left")
+    for row in listing():
+        model = row.model
+        name = f"{model.name} *" if model.default else model.name
+        source = f"{model.source}@{model.revision[:12]}"
+        table.add_row(name, model.role, model.licence, f"{model.size / 1e6:.0f}", row.where, source)
+    console = _console()
+    console.print(table)
+    console.print("* needed by the embedded agent")
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from .catalogue import DEFAULT, find
+    from .models import fetch
+
+    for model in [find(name) for name in options.names or DEFAULT]:
+        sys.stdout.write(f"{model.name}: {fetch(model)}\n")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from .models import listing, verify
+
+    names = options.names or [row.model.name for row in listing() if row.where != "absent"]
+    if not names:
+        sys.stdout.write("No weights here yet; `cleans2s models fetch` brings them.\n")
+    checks = [check for name in names for check in verify(name)]
+    for check in checks:
+        sys.stdout.write(f"{check.state:10}  {check.path}\n")
+    return int(any(check.state != "ok" for check in checks))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine
+
+    findings = examine(_config(options))
+    for finding in findings:
+        sys.stdout.write(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}\n")
+        if not finding.ok:
+            sys.stdout.write(f"     mend: {finding.mend}\n")
+    return int(not all(finding.ok for finding in findings))
+
+
+def _benchmark(name: str) -> Any:
+    """A measurement from benchmarks/ of the source checkout, None where there is none (installed without its sources)."""
+    import importlib
+
+    root = Path(__file__).parent.parent
+    if not (root / "benchmarks" / f"{name}.py").is_file():
+        return None
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    return importlib.import_module(f"benchmarks.{name}")
+
+
+def _latency(options: argparse.Namespace) -> int:
+    benchmark = _benchmark("latency")
+    if benchmark is None:
+        raise ConfigError("the benchmark is part of the source checkout: clone it, and run `cleans2s bench` from there")
+    return benchmark.main(options)

@@ -1,0 +1,164 @@
+"""One frozen, strict tree of settings; TOML files, command lines and forms are views of it.
+
+The leaves are the engines' own settings, so a configuration is the agent:
+
+    Config(asr=Whisper("whisper-tiny.en"), llm=Llama(temperature=0.5), tts=Piper(speed=1.2), interruption=False)
+
+The same as TOML, where `engine` picks a row of the registry and may be left out for the default:
+
+    interruption = false
+    [llm]
+    engine = "llama"
+    temperature = 0.5
+
+Secrets are not settings: engines that need a key read it from the environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib.metadata
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .asr.whisper import Whisper
+from .endpoint.smart_turn import SmartTurn
+from .errors import ConfigError
+from .llm.llama import Llama
+from .stages import Engine, imported
+from .tts.piper import Piper
+from .turn import TurnTaking
+from .vad.silero import Silero
+
+ENGINES: dict[str, dict[str, str]] = {
+    "vad": {"silero": "cleans2s.vad.silero:Silero"},
+    "endpoint": {"smart-turn": "cleans2s.endpoint.smart_turn:SmartTurn"},
+    "asr": {"whisper": "cleans2s.asr.whisper:Whisper"},
+    "llm": {"llama": "cleans2s.llm.llama:Llama"},
+    "tts": {"piper": "cleans2s.tts.piper:Piper"},
+}
+"""Settings class of every engine by role and name. Packages add rows with entry points in the group `cleans2s.<role>`."""
+
+INSTRUCTIONS = (
+    "You are a friendly and helpful assistant in a spoken conversation. You answer in one or two short sentences."
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that an engine may take before the session gives the reply up: for each result, token or piece of sound."""
+
+    asr_s: float = 15.0
+    endpoint_s: float = 3.0
+    llm_s: float = 20.0
+    tts_s: float = 15.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that an agent is made of."""
+
+    vad: Engine[Any] = field(default_factory=Silero)
+    """Is this sound speech?"""
+
+    endpoint: Engine[Any] = field(default_factory=SmartTurn)
+    """Has the speaker finished, by the sound?"""
+
+    asr: Engine[Any] = field(default_factory=Whisper)
+    llm: Engine[Any] = field(default_factory=Llama)
+    tts: Engine[Any] = field(default_factory=Piper)
+
+    turn: TurnTaking = field(default_factory=TurnTaking)
+    limits: Limits = field(default_factory=Limits)
+
+    interruption: bool = True
+    """Whether the user can interrupt; otherwise the agent finishes first, and what was said meanwhile is the next turn."""
+
+    instructions: str = INSTRUCTIONS
+    """The system prompt."""
+
+    lead_s: float = 0.2
+    """How far the sound sent to a client runs ahead of what it plays: enough for a jittering network, and the most that a
+    client without flushing would still say after an interruption."""
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Config:
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+
+        try:
+            return build(cls, tomllib.loads(Path(path).read_text("utf-8")))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: {error}; expected a TOML file of settings") from None
+
+    def changed(self, values: Mapping[str, Any]) -> Config:
+        """A copy with some settings changed, by dotted names: `{"llm.temperature": 0.5, "tts.engine": "piper"}`."""
+        tree: dict[str, Any] = {}
+        for name, value in values.items():
+            node = tree
+            *parents, leaf = name.split(".")
+            for parent in parents:
+                node = node.setdefault(parent, {})
+            node[leaf] = value
+        return build(Config, tree, self)
+
+
+def engine_names(role: str) -> dict[str, str]:
+    """The rows of the registry for a role, those of installed packages included."""
+    plugins = importlib.metadata.entry_points(group=f"cleans2s.{role}")
+    return ENGINES[role] | {plugin.name: plugin.value for plugin in plugins}
+
+
+def build(kind: type[Any], values: Mapping[str, Any], base: Any = None, where: str = "") -> Any:
+    """An instance of a settings class from plain values, over `base`. Raises ConfigError for an unknown key or a value of
+    the wrong type, and lists what is valid."""
+    base = kind() if base is None else base
+    hints, fields = typing.get_type_hints(kind), {f.name for f in dataclasses.fields(kind)}
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in fields:
+            close = difflib.get_close_matches(name, fields, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ConfigError(f"unknown setting {where + name!r}: {hint}valid are {', '.join(sorted(fields))}")
+        current = getattr(base, name)
+        if not dataclasses.is_dataclass(current):
+            changes[name] = _converted(value, hints[name], where + name)
+        elif not isinstance(value, Mapping):
+            raise ConfigError(f"{where}{name} = {value!r}: expected a table of settings")
+        else:
+            table = dict(typing.cast("Mapping[str, Any]", value))
+            if (engine := table.pop("engine", None)) is not None:
+                rows = engine_names(name)
+                if engine not in rows:
+                    raise ConfigError(f"unknown engine {where}{name} = {engine!r}: valid are {', '.join(sorted(rows))}")
+                wanted = imported(rows[engine])
+                current = current if type(current) is wanted else wanted()
+            changes[name] = build(type(current), table, current, f"{where}{name}.")
+    return dataclasses.replace(base, **changes)
+
+
+def _converted(value: Any, hint: Any, name: str) -> Any:
+    """A value from TOML (typed) or a command line (text) as the type that the field declares."""
+    choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    for kind in choices:
+        if kind is bool and str(value).lower() in ("true", "false", "on", "off", "yes", "no"):
+            return str(value).lower() in ("true", "on", "yes")
+        if kind is str and isinstance(value, str):
+            return value
+        if kind in (int, float) and not isinstance(value, bool):
+            try:
+                number = kind(value)
+            except (TypeError, ValueError):
+                continue
+            if kind is float or float(value) == number:
+                return number
+    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in choices)
+    raise ConfigError(f"{name} = {value!r}: expected {expected}")

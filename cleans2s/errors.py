@@ -1,0 +1,40 @@
+"""What can go wrong, as a tree. Every message says what was wrong, what was expected, and the mend.
+
+    Cleans2sError
+    ├── AudioError      a file, frame or array that is not usable sound
+    ├── TextError       typed text that cannot be taken
+    ├── ConfigError     an unknown key or a value of the wrong type
+    ├── ModelError      weights that are missing, damaged or cannot be fetched
+    └── StageError      an engine that raised, hung or returned nothing
+"""
+
+from __future__ import annotations
+
+
+class Cleans2sError(Exception):
+    """Base of all errors that are meant to be read by a person; a face shows the message, never a traceback."""
+
+
+class AudioError(Cleans2sError, ValueError):
+    """Sound that cannot be used: not audio, empty, a wrong shape or rate."""
+
+
+class TextError(Cleans2sError, ValueError):
+    """Text that cannot be taken as a turn: empty or beyond the limit."""
+
+
+class ConfigError(Cleans2sError, ValueError):
+    """A configuration with an unknown key or an impossible value."""
+
+
+class ModelError(Cleans2sError, RuntimeError):
+    """Weights that are missing, damaged or out of reach."""
+
+
+class StageError(Cleans2sError, RuntimeError):
+    """An engine failed: `stage` is `vad`, `endpoint`, `asr`, `llm` or `tts`."""
+
+    def __init__(self, stage: str, message: str) -> None:
+        super().__init__(f"{stage}: {message}")
+        self.stage = stage
+        self.message = message

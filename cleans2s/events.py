@@ -1,0 +1,185 @@
+"""What a session tells the world: frozen dataclasses, one union, dispatched with `match`.
+
+Every `at_s` and every other time is in seconds on the session's one clock, which starts with the session; a turn is
+numbered from 1, and everything that belongs to a user's turn and to the reply to it carries that number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+from .audio import Audio
+
+Ending: TypeAlias = Literal["finished", "interrupted", "failed", "dropped"]
+"""How a reply ended: said to the end, cut by the user, cut by an engine's failure, or never begun to be heard."""
+
+
+@dataclass(frozen=True)
+class SpeechStarted:
+    """The user began to speak; `overlap` when the agent has the floor."""
+
+    at_s: float
+    onset_s: float
+    overlap: bool
+
+
+@dataclass(frozen=True)
+class PartialTranscript:
+    """Words so far; the first `stable` characters were confirmed by two successive hypotheses."""
+
+    at_s: float
+    text: str
+    stable: int
+
+
+@dataclass(frozen=True)
+class SoftEnd:
+    """A pause that may be the end: the reply is being prepared, held at the gate."""
+
+    at_s: float
+    speech_end_s: float
+
+
+@dataclass(frozen=True)
+class TurnEnded:
+    """The user's turn is over; `p_end` is the fused probability of that, None when both opinions were missing."""
+
+    at_s: float
+    turn: int
+    onset_s: float
+    speech_end_s: float
+    text: str
+    p_end: float | None
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """Speech-like sound that is no turn: a backchannel, a cough or noise, an echo of the agent's own words."""
+
+    at_s: float
+    onset_s: float
+    text: str
+    reason: Literal["backchannel", "noise", "echo"]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Where the time of a reply went, in ms after the last speech frame of the user; None where it did not apply."""
+
+    transcript_ms: float | None
+    opinions_ms: float | None
+    first_token_ms: float | None
+    first_clause_ms: float | None
+    first_audio_ms: float | None
+    turn_end_ms: float | None
+    reply_ms: float | None
+
+
+@dataclass(frozen=True)
+class ReplyStarted:
+    """The first sound of a reply goes out."""
+
+    at_s: float
+    turn: int
+    latency: Latency
+
+
+@dataclass(frozen=True)
+class ReplyText:
+    """A clause that is about to be spoken."""
+
+    at_s: float
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True)
+class ReplyAudio:
+    """Sound to be played right after what came before; the client pauses, resumes and flushes when told."""
+
+    at_s: float
+    turn: int
+    audio: Audio
+
+
+@dataclass(frozen=True)
+class Ducked:
+    """The user makes a sound: pause playback at once."""
+
+    at_s: float
+    turn: int
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """It was no interruption: go on where playback stopped."""
+
+    at_s: float
+    turn: int
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """The user took the floor: flush playback. `heard` is what reached the user, `unheard` what did not."""
+
+    at_s: float
+    turn: int
+    heard: str
+    unheard: str
+
+
+@dataclass(frozen=True)
+class ReplyEnded:
+    """Exactly once for every reply that was begun."""
+
+    at_s: float
+    turn: int
+    ending: Ending
+    heard: str
+
+
+@dataclass(frozen=True)
+class StageRan:
+    """One run of an engine, for the timeline; `used` is False when its result was thrown away."""
+
+    at_s: float
+    stage: Literal["asr", "endpoint", "llm", "tts"]
+    started_s: float
+    ended_s: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An engine failed; the session goes on listening."""
+
+    at_s: float
+    stage: str
+    error: str
+
+
+Event: TypeAlias = (
+    SpeechStarted
+    | PartialTranscript
+    | SoftEnd
+    | TurnEnded
+    | Ignored
+    | ReplyStarted
+    | ReplyText
+    | ReplyAudio
+    | Ducked
+    | Resumed
+    | Interrupted
+    | ReplyEnded
+    | StageRan
+    | Failed
+)
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """For the event log: the fields by name, `event` for the kind, sound replaced by its duration."""
+    fields: dict[str, Any] = {"event": type(event).__name__}
+    if isinstance(event, ReplyAudio):
+        return fields | {"at_s": event.at_s, "turn": event.turn, "duration_s": round(event.audio.duration_s, 4)}
+    return fields | asdict(event)

@@ -1,0 +1,105 @@
+"""What of a reply has been heard: arithmetic on seconds, no clock of its own.
+
+The agent's words count as said when they were played, and an interruption can fall anywhere: the position in the sound
+gives the position in the text, clause by clause (a voice's clause has one duration and one text; inside it, characters
+are taken as equally long, which is within a word of the truth for clauses of a few seconds).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+CHARS_PER_S = 16.0
+"""Pace of speech, for a clause of which not all sound is there yet."""
+
+
+@dataclass
+class Clause:
+    text: str
+    duration_s: float = 0.0
+    """Of the sound that the voice has made of it so far."""
+
+    complete: bool = False
+    """Whether that is all."""
+
+    @property
+    def length_s(self) -> float:
+        return self.duration_s if self.complete else max(self.duration_s, len(self.text) / CHARS_PER_S)
+
+
+@dataclass
+class Playback:
+    """The loudspeaker of one reply. What is sent plays at once, behind what was sent before; `duck` stops it, `resume`
+    goes on where it stopped."""
+
+    clauses: list[Clause] = field(default_factory=list[Clause])
+    ducked: bool = False
+    sent_s: float = 0.0
+    """Seconds of sound given to the client."""
+
+    _played_s: float = 0.0
+    _running_since_s: float | None = None
+
+    def piece(self, text: str, duration_s: float) -> bool:
+        """The voice has made sound of this clause; returns whether it is a new clause."""
+        if new := not self.clauses or self.clauses[-1].complete:
+            self.clauses.append(Clause(text))
+        self.clauses[-1].duration_s += duration_s
+        return new
+
+    def end_clause(self) -> None:
+        self.clauses[-1].complete = True
+
+    def send(self, duration_s: float, at_s: float) -> None:
+        if self.ducked:
+            pass
+        elif self._running_since_s is None:
+            self._running_since_s = at_s
+        elif self.position_s(at_s) >= self.sent_s:  # it ran dry: the gap was silence
+            self._played_s, self._running_since_s = self.sent_s, at_s
+        self.sent_s += duration_s
+
+    def duck(self, at_s: float) -> None:
+        self._played_s, self._running_since_s = self.position_s(at_s), None
+        self.ducked = True
+
+    def resume(self, at_s: float) -> None:
+        self.ducked = False
+        self._running_since_s = at_s if self.sent_s else None
+
+    def report(self, position_s: float, at_s: float) -> None:
+        """A client's own word on what it has played, which is better than the estimate."""
+        self._played_s = min(max(position_s, 0.0), self.sent_s)
+        self._running_since_s = None if self.ducked else at_s
+
+    def position_s(self, at_s: float) -> float:
+        running_s = 0.0 if self._running_since_s is None else at_s - self._running_since_s
+        return min(self._played_s + max(running_s, 0.0), self.sent_s)
+
+    def ahead_s(self, at_s: float) -> float:
+        """Sound that was sent and not yet heard."""
+        return self.sent_s - self.position_s(at_s)
+
+    def split(self, at_s: float) -> tuple[str, str]:
+        """The text heard until now, and the text not heard; a word that was cut counts as not heard."""
+        left_s = self.position_s(at_s)
+        heard: list[str] = []
+        unheard: list[str] = []
+        for clause in self.clauses:
+            if left_s >= clause.length_s - 0.05:
+                heard.append(clause.text)
+            else:
+                cut = _whole_words(clause.text, left_s / clause.length_s)
+                heard.append(clause.text[:cut].strip())
+                unheard.append(clause.text[cut:].strip())
+            left_s = max(0.0, left_s - clause.length_s)
+        return " ".join(t for t in heard if t), " ".join(t for t in unheard if t)
+
+
+def _whole_words(text: str, share: float) -> int:
+    """Where to cut a text of which a share was spoken: at the end of a word, or of a character in a script without
+    spaces."""
+    cut = int(len(text) * share)
+    if cut >= len(text) or text[cut] == " " or not text.isascii():
+        return cut
+    return text.rfind(" ", 0, cut) + 1

@@ -1,0 +1,61 @@
+"""One reply in the making."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anyio
+
+from .conversation import Message
+from .events import Latency
+from .playback import Playback
+from .stages import Transcript
+
+
+@dataclass(eq=False)
+class Reply:
+    """Speculative until its gate opens; `turn` is 0 until then. Cancelling `scope` ends all work on it."""
+
+    onset: int
+    onset_s: float
+    speech_end_s: float
+    revision: int = 0
+    """Of the soft end that it was begun on; 0 without one (a typed turn, or one that was cut for its length)."""
+
+    said: Transcript | None = None
+    """The user's words, None until they are known (and for good, if no recogniser made them out)."""
+
+    understood: anyio.Event = field(default_factory=anyio.Event)
+    """Set when `said` is what it will be."""
+
+    turn: int = 0
+    p_end: float | None = None
+    message: Message | None = None
+    """The user's words on the conversation's record."""
+
+    clauses: list[str] = field(default_factory=list[str])
+    """What the agent is about to say, ahead of `playback`."""
+
+    playback: Playback = field(default_factory=Playback)
+    gate: anyio.Event = field(default_factory=anyio.Event)
+    resumed: anyio.Event = field(default_factory=anyio.Event)
+    over: anyio.Event = field(default_factory=anyio.Event)
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    marks: dict[str, float] = field(default_factory=dict[str, float])
+    """When something was first there, by the fields of Latency without `_ms`."""
+
+    @property
+    def voiced_s(self) -> float:
+        return self.speech_end_s - self.onset_s
+
+    def mark(self, name: str, at_s: float) -> None:
+        self.marks.setdefault(name, at_s)
+
+    def latency(self) -> Latency:
+        after_ms = {name: round((at_s - self.speech_end_s) * 1000, 1) for name, at_s in self.marks.items()}
+        return Latency(**{name: after_ms.get(name.removesuffix("_ms")) for name in Latency.__dataclass_fields__})
+
+    def heard(self, at_s: float) -> tuple[str, str]:
+        """The text that was heard of it until now, and what was generated but not heard."""
+        heard, unheard = self.playback.split(at_s)
+        return heard, " ".join(filter(None, [unheard, *self.clauses[len(self.playback.clauses) :]]))

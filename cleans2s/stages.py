@@ -1,0 +1,123 @@
+"""What the session asks of its engines. An engine is two small things:
+
+- its *settings*: a frozen dataclass that sits in `Config`, costs nothing, and has `load()`;
+- the *loaded* engine that `load()` gives, with the methods below. It is loaded once per process and shared.
+
+Methods are blocking and run in worker threads; one that yields may also be an `async def` generator (and one that
+returns, a coroutine), and then runs in the session's own loop. A generator is closed when its reply is cancelled: stop
+there. An engine that several sessions may call at the same moment says so by `places: int`, the default is 1.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from .audio import Audio, Samples
+
+Loaded_co = TypeVar("Loaded_co", covariant=True)
+Chat = list[dict[str, str]]
+"""Messages in the chat form: `role` (system, user, assistant) and `content`."""
+
+
+class Engine(Protocol[Loaded_co]):
+    """Settings of an engine."""
+
+    def load(self) -> Loaded_co: ...
+
+
+class VADStream(Protocol):
+    def __call__(self, frame: Samples) -> float:
+        """The probability that this frame (512 samples at 16 kHz, 32 ms) holds speech. Runs in the event loop, so it
+        must take well under 1 ms."""
+        ...
+
+
+@runtime_checkable
+class VAD(Protocol):
+    def stream(self) -> VADStream:
+        """The state of one microphone."""
+        ...
+
+
+@runtime_checkable
+class EndOfTurn(Protocol):
+    def complete(self, audio: Audio) -> float | Awaitable[float]:
+        """The probability, by the sound alone, that the speaker has finished: `audio` is the turn so far at 16 kHz with
+        the silence after it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """`confidence` is the mean log probability of the words (0 is certain), `no_speech` the probability that there
+    were none; None where the engine cannot tell. `alternatives` are other readings with their weights, the text's own
+    among them, adding up to 1; whether an utterance is complete is asked of all of them, because a recogniser likes to
+    complete a sentence that was only begun."""
+
+    text: str
+    confidence: float | None = None
+    no_speech: float | None = None
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+
+@runtime_checkable
+class ASR(Protocol):
+    def transcribe(self, audio: Audio, partial: bool = False) -> Transcript | Awaitable[Transcript]:
+        """The words of `audio` (16 kHz, a turn so far, any length), "" if there are none. `partial`: the user is still
+        speaking, and a quick draft will do."""
+        ...
+
+
+@runtime_checkable
+class LLM(Protocol):
+    def reply(self, chat: Chat) -> Iterator[str] | AsyncIterator[str]:
+        """The answer to the last message, piece by piece as it is generated."""
+        ...
+
+
+@runtime_checkable
+class JudgesCompleteness(Protocol):
+    """What a language model may offer beside replies."""
+
+    def complete(self, chat: Chat) -> float | Awaitable[float]:
+        """The probability that the words of the last message are a whole utterance."""
+        ...
+
+
+@runtime_checkable
+class TTS(Protocol):
+    def speak(self, text: str) -> Iterator[Audio] | AsyncIterator[Audio]:
+        """Sound of one clause, in as many pieces as it likes, all of one rate."""
+        ...
+
+
+_loaded: dict[Any, Any] = {}
+_locks: dict[Any, threading.Lock] = {}
+_registry_lock = threading.Lock()
+
+
+def load(engine: Engine[Loaded_co]) -> Loaded_co:
+    """Load an engine, once per process for equal settings. Blocking; safe from several threads."""
+    with _registry_lock:
+        lock = _locks.setdefault(engine, threading.Lock())
+    with lock:
+        if engine not in _loaded:
+            _loaded[engine] = engine.load()
+        return _loaded[engine]
+
+
+def unload(engine: Engine[Any]) -> None:
+    """Forget a loaded engine, so that its memory can return once no session uses it."""
+    with _registry_lock:
+        _loaded.pop(engine, None)
+        _locks.pop(engine, None)
+
+
+def imported(path: str) -> Any:
+    """`package.module:name`, imported now."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,315 @@
+"""A conversation as a picture: who spoke when, what was heard of it, and where the time went.
+
+Time runs to the right, row below row. In a row from above: the user's words and voice, the wait for the reply, the
+agent's voice and words, the engines at work. Across, lengths are seconds of the conversation; down, they are inches.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+import numpy as np
+
+from . import events as ev
+from .audio import Audio
+from .conversation import Conversation
+from .errors import ConfigError
+from .recording import Recording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Kind = TypeVar("Kind")
+
+LONGEST_ROW_S, MOST_ROWS, MOST_LINES = 30.0, 20, 60
+"""A longer conversation wraps into rows; one of more than ten minutes has longer rows instead of more."""
+
+NARROWEST, WIDEST, PER_S, DPI = 9.0, 16.0, 0.8, 120
+LEFT, RIGHT, AXIS, SPACE, LINE, BAR = 0.75, 0.25, 0.45, 0.09, 0.165, 0.15
+WAVE, USER = 0.62, 0.99
+"""The agent's voice lies from 0 to WAVE, the user's from USER upwards, the gap between them, the words outside."""
+
+INK, GREY, RED, BLUE, OCHRE = "#222222", "#666666", "#C1121F", "#0072B2", "#C77700"
+STAGES = {"asr": "#56B4E9", "endpoint": "#CC79A7", "llm": "#009E73", "tts": "#E69F00"}
+"""Okabe & Ito's palette, which the colour-blind can tell apart."""
+
+VOICES = {"turn": ("user's turn", USER, BLUE), "aside": ("no turn", USER, GREY), "reply": ("agent's reply", 0.0, OCHRE)}
+PLAIN, SMALL = {"color": INK, "size": 9}, {"color": GREY, "size": 8}
+WORDS: dict[str, dict[str, Any]] = {"turn": PLAIN, "reply": PLAIN, "unheard": PLAIN | {"color": GREY}, "steps": SMALL}
+WORDS |= {"gap": PLAIN | {"weight": "bold"}, "aside": SMALL | {"style": "italic"}, "failed": SMALL | {"color": RED}}
+FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "SimHei", "WenQuanYi Micro Hei")
+"""Where they are installed, these draw what matplotlib's own font lacks."""
+
+
+class _Voice(NamedTuple):
+    kind: Literal["turn", "aside", "reply", "unheard"]
+    start_s: float
+    end_s: float
+    text: str
+
+
+class Timeline:
+    """Draws a recorded conversation. In a notebook it shows itself; matplotlib is imported only then."""
+
+    def __init__(self, recording: Recording, conversation: Conversation | None = None) -> None:
+        self.recording, self.conversation = recording, conversation
+        ends_s = [e.ended_s if isinstance(e, ev.StageRan) else e.at_s for e in recording.events]
+        self._until_s = max([1.0, recording.user.duration_s, recording.agent.duration_s, *ends_s])
+        self._turns = {turn.turn: turn for turn in self._all(ev.TurnEnded)}
+        self._replies = {started.turn: started for started in self._all(ev.ReplyStarted) if started.turn in self._turns}
+        self._gaps_s = [(self._turns[number].speech_end_s, reply.at_s) for number, reply in self._replies.items()]
+        self._voices = {"said": sorted(self._users(), key=lambda voice: voice.start_s), "heard": list(self._agents())}
+
+    def save(self, path: str | Path) -> None:
+        """As png or svg, by the name's ending; raises ConfigError for any other."""
+        if (kind := Path(path).suffix.lower()) not in (".png", ".svg"):
+            raise ConfigError(f"{Path(path).name}: a timeline is saved as .png or .svg; choose one of these endings")
+        self.figure().savefig(path, format=kind[1:], dpi=DPI)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.figure().savefig(buffer, format="png", dpi=DPI)
+        return buffer.getvalue()
+
+    def figure(self) -> Figure:
+        """A figure of its own, unknown to pyplot."""
+        from matplotlib.figure import Figure
+
+        count = min(MOST_ROWS, math.ceil(self._until_s / LONGEST_ROW_S))
+        row_s = (self._until_s + 0.2) / count
+        across = min(WIDEST, max(NARROWEST, row_s * PER_S))
+        figure: Any = Figure(dpi=DPI, facecolor="white")
+        rows: list[tuple[Any, float]] = []
+        legend: dict[str, Any] = {}
+        for index in range(count):
+            axes = figure.add_axes((0, 0, 1, 1), label=f"row {index}", facecolor="none")
+            rows.append((axes, self._draw(_Row(axes, index * row_s, (index + 1) * row_s, across / row_s))))
+            legend |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        columns = int(across / 1.75)
+        head = 0.45 + 0.2 * math.ceil(len(legend) / columns)
+        width, height = LEFT + across + RIGHT, head + sum(tall + AXIS for _, tall in rows)
+        figure.set_size_inches(width, height)
+        for index, (axes, tall) in enumerate(rows):
+            low = sum(tall + AXIS for _, tall in rows[index + 1 :]) + AXIS
+            axes.set_position((LEFT / width, low / height, across / width, tall / height))
+        counts = {"turn": self._turns, "interruption": self._all(ev.Interrupted), "failure": self._all(ev.Failed)}
+        title = [f"{len(n)} {noun}{'s' * (len(n) != 1)}" for noun, n in counts.items() if n or noun == "turn"]
+        if self._gaps_s:
+            title.insert(1, f"median voice-to-voice {1000 * median(end - start for start, end in self._gaps_s):.0f} ms")
+        figure.text(LEFT / width, 1 - 0.22 / height, "  ·  ".join(title), color=INK, weight="bold", size=12, va="center")
+        place = {"loc": "upper left", "bbox_to_anchor": (LEFT / width, 1 - 0.4 / height), "ncols": columns}
+        look = {"frameon": False, "borderaxespad": 0, "borderpad": 0, "handlelength": 1.6, "labelspacing": 0.4}
+        figure.legend(legend.values(), legend, fontsize=8, labelcolor=INK, **place, **look)
+        return figure
+
+    def _all(self, kind: type[Kind]) -> list[Kind]:
+        return [event for event in self.recording.events if isinstance(event, kind)]
+
+    def _users(self) -> Iterator[_Voice]:
+        pauses, partials = self._all(ev.SoftEnd), self._all(ev.PartialTranscript)
+
+        def end_s(onset_s: float, before_s: float) -> float:
+            return max((p.speech_end_s for p in pauses if onset_s < p.at_s <= before_s), default=before_s)
+
+        turns, ignored, starts = self._turns.values(), self._all(ev.Ignored), self._all(ev.SpeechStarted)
+        for turn in turns:
+            yield _Voice("turn", turn.onset_s, turn.speech_end_s, turn.text or "(no words)")
+        for sound in ignored:
+            text = f"{sound.reason}: {sound.text}" if sound.text else sound.reason
+            yield _Voice("aside", sound.onset_s, end_s(sound.onset_s, sound.at_s), text)
+        for start, next_s in zip(starts, [*(s.onset_s for s in starts[1:]), self._until_s], strict=True):
+            if all(abs(known.onset_s - start.onset_s) > 0.3 for known in [*turns, *ignored]):
+                words = ["…", *(p.text for p in partials if start.at_s <= p.at_s <= next_s)]
+                yield _Voice("aside", start.onset_s, end_s(start.onset_s, next_s), f"unfinished: {words[-1]}")
+
+    def _agents(self) -> Iterator[_Voice]:
+        for reply in self._replies.values():
+            cut = next((e for e in self._all(ev.Interrupted) if e.turn == reply.turn), None)
+            ended = next((e for e in self._all(ev.ReplyEnded) if e.turn == reply.turn), cut)
+            said = " ".join(e.text for e in self._all(ev.ReplyText) if e.turn == reply.turn)
+            end_s, heard = (ended.at_s, ended.heard) if ended else (self._until_s, said)
+            yield _Voice("reply", reply.at_s, end_s, heard)
+            messages = self.conversation.messages if self.conversation else []  # it also knows of a reply that failed
+            unheard = [m.unheard for m in messages if m.role == "assistant" and abs(m.at_s - reply.at_s) < 0.05]
+            yield _Voice("unheard", reply.at_s, end_s, next(filter(None, [cut.unheard if cut else "", *unheard]), ""))
+
+    def _draw(self, row: _Row) -> float:
+        """A row; returns its height."""
+        row.wave(self.recording.user, USER, BLUE)
+        row.wave(self.recording.agent, 0, OCHRE)
+        for lane, voices in self._voices.items():
+            for voice in voices:
+                row.voice(lane, voice, min((v.start_s for v in voices if v.start_s > voice.start_s), default=math.inf))
+        ends = [e for e in self.recording.events if isinstance(e, (ev.Resumed, ev.Interrupted, ev.ReplyEnded))]
+        for duck in self._all(ev.Ducked):
+            end_s = next((e.at_s for e in ends if e.turn == duck.turn and e.at_s >= duck.at_s), self._until_s)
+            row.span("voice held (ducked)", 0, WAVE, [(duck.at_s, end_s)], fc="none", ec=GREY, hatch="/////")
+        row.line("pause: reply is prepared", self._all(ev.SoftEnd), [USER + 0.06], marker="|", ms=8, ls="", color=INK)
+        row.line("turn taken as over", self._turns.values(), [USER, USER + WAVE], ls="--", lw=1.3, color=BLUE)
+        row.line("interruption", self._all(ev.Interrupted), [0, USER + WAVE], lw=2.5, color=RED)
+        turns = list(self._turns.values())
+        for turn, next_s in zip(turns, [*(t.speech_end_s for t in turns[1:]), math.inf], strict=True):
+            row.gap(turn, self._replies.get(turn.turn), next_s)
+        centres = {"user": USER + WAVE / 2, "agent": WAVE / 2}
+        for stage, colour in STAGES.items():
+            row.low -= BAR
+            centres[stage] = row.low + BAR / 2
+            runs_s = [(run.started_s, run.ended_s) for run in self._all(ev.StageRan) if run.stage == stage]
+            row.span(f"_{stage}", row.low, 0.85 * BAR, runs_s, fc=colour, ec="white", lw=0.6)
+        row.span("_gap", row.low, -row.low, self._gaps_s, color=GREY, alpha=0.1)
+        row.base["failed"] = row.low
+        for failure in self._all(ev.Failed):
+            row.line("failure", [failure], [centres.get(failure.stage, WAVE / 2)], marker="X", ms=7, ls="", color=RED)
+            row.words("failed", "failed", failure.at_s, 3.4, f"{failure.stage}: {failure.error}")
+        return row.framed(centres)
+
+
+@dataclass
+class _Row:
+    """A row of the picture. `scale` is in inches a second; `low` and `high` are the edges of what has been drawn; `base` is
+    where the lines of text begin in each lane, growing away from 0; `ends` is where they end so far, in inches."""
+
+    axes: Any
+    start_s: float
+    end_s: float
+    scale: float
+    low: float = -SPACE
+    high: float = USER + WAVE + SPACE
+    base: dict[str, float] = field(default_factory=lambda: {"said": 1.655, "gap": 0.81, "heard": -0.045})
+    ends: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0] * MOST_LINES))
+
+    def holds(self, at_s: float) -> bool:
+        return self.start_s <= max(at_s, 0.0) < self.end_s
+
+    def span(self, label: str, low: float, high: float, times_s: Iterable[tuple[float, float]], **look: Any) -> None:
+        if shown := [(a, max(b - a, 0.02)) for a, b in times_s if a < self.end_s and b >= self.start_s]:
+            self.axes.broken_barh(shown, (low, high), label=label, **{"lw": 0, "zorder": 0.8} | look)
+
+    def line(self, label: str, events: Iterable[Any], ys: Sequence[float], **look: Any) -> None:
+        for event in events:
+            if self.holds(event.at_s):
+                self.axes.plot([event.at_s] * len(ys), ys, label=label, **look)
+
+    def wave(self, audio: Audio, low: float, colour: str) -> None:
+        first, last = (round(at_s * audio.rate) for at_s in (self.start_s, self.end_s))
+        if len(samples := audio.samples[first:last]):
+            columns = math.ceil(len(samples) / audio.rate * self.scale * DPI)
+            edges = np.unique(np.linspace(0, len(samples), columns, endpoint=False, dtype=int))
+            scale, middle = 0.46 * WAVE / max(audio.peak, 0.05), low + WAVE / 2
+            ends = [middle + scale * extreme.reduceat(samples, edges) for extreme in (np.minimum, np.maximum)]
+            self.axes.fill_between((first + edges) / audio.rate, *ends, color=colour, lw=0.5)
+
+    def voice(self, lane: str, voice: _Voice, next_s: float) -> None:
+        """Words as wide as the voice, or wider where there is room."""
+        if voice.kind in VOICES:
+            label, low, colour = VOICES[voice.kind]
+            self.span(label, low, WAVE, [voice[1:3]], color=colour, alpha=0.18)
+        width = max((voice.end_s - voice.start_s) * self.scale, min((next_s - voice.start_s) * self.scale, 3.4) - SPACE)
+        self.words(lane, voice.kind, voice.start_s, width, voice.text)
+
+    def gap(self, turn: ev.TurnEnded, reply: ev.ReplyStarted | None, next_s: float) -> None:
+        """An arrow from the end of the user's speech to the beginning of the reply, and where the time between went."""
+        if not reply:
+            self.words("gap", "aside", turn.at_s, WIDEST, "no reply")
+            return
+        y, ends_s, took = WAVE + 0.09, [turn.speech_end_s, reply.at_s], reply.latency
+        if ends_s[0] < self.end_s and ends_s[1] >= self.start_s:
+            self.axes.plot(ends_s, [y, y], color=INK, lw=1.3, marker=5, markevery=[1], label="voice-to-voice gap")
+            self.axes.plot(ends_s[:1], [y], color=INK, marker="|", ms=9)
+        right_s = self.words("gap", "gap", ends_s[0], WIDEST, f"{(ends_s[1] - ends_s[0]) * 1000:.0f} ms")
+        marks = (took.transcript_ms, took.opinions_ms, took.first_clause_ms, took.first_audio_ms, took.reply_ms)
+        steps, before_ms = list[str](), 0.0
+        for verb, after_ms in zip(("hear", "decide", "think", "speak", "hold"), marks, strict=True):
+            if after_ms is not None and after_ms - before_ms >= 1:
+                steps.append(f"{verb} {after_ms - before_ms:.0f}")
+                before_ms = after_ms
+        text = f"= {' + '.join(steps)}"
+        if steps and right_s + _width(text, "steps") / self.scale < min(self.end_s, next_s):
+            self.words("gap", "steps", right_s, WIDEST, text)
+
+    def words(self, lane: str, style: str, at_s: float, width: float, text: str) -> float:
+        """Text in the row in which it begins, where it covers no other; returns the second at which there is room."""
+        if not text or not self.holds(at_s):
+            return math.inf
+        whole, ends = (self.end_s - self.start_s) * self.scale, self.ends[lane]
+        lines = _wrapped(text, style, min(max(width, 1.2), whole))
+        width = max(_width(line, style) for line in lines)
+        x, count, level = max(0.0, min((at_s - self.start_s) * self.scale, whole - width)), len(lines), 0
+        if lane == "gap":  # has one line only
+            x = max(x, ends[0])
+        else:
+            level = next((n for n in range(MOST_LINES - count) if max(ends[n : n + count]) <= x), 0)
+        ends[level : level + count] = [x + width + SPACE] * count
+        left_s, right_s = self.start_s + x / self.scale, self.start_s + (x + width) / self.scale
+        look = WORDS[style] | {"family": list(_fonts()), "va": "center_baseline", "parse_math": False}
+        for index, line in enumerate(lines):
+            from_base = level + 0.5 + (count - 1 - index if self.base[lane] > 0 else index)
+            y = self.base[lane] + math.copysign(from_base * LINE, self.base[lane])
+            self.axes.text(left_s, y, line, **look)
+            self.low, self.high = min(self.low, y - LINE), max(self.high, y + LINE)
+            if style == "unheard":
+                self.axes.plot([left_s, right_s], [y, y], color=GREY, lw=0.9, label="struck: not heard")
+        return right_s + SPACE / self.scale
+
+    def framed(self, centres: dict[str, float]) -> float:
+        """Axes round all that was drawn; returns their height."""
+        step = next((step for step in (1, 2, 5, 10, 20, 30, 60) if step * self.scale > 0.6), 300)
+        ticks = range(math.ceil(self.start_s / step) * step, math.ceil(self.end_s), step)
+        self.axes.set(xlim=(self.start_s, self.end_s), ylim=(self.low, self.high), axisbelow=True)
+        self.axes.set_xticks(ticks, [f"{t} s" for t in ticks], size=8, color=INK)
+        self.axes.set_yticks(list(centres.values()), list(centres), size=9, color=INK)
+        self.axes.tick_params(length=0)
+        self.axes.grid(axis="x", color="#E6E6E6", lw=0.7)
+        self.axes.spines[:].set_visible(False)
+        return self.high - self.low
+
+
+@cache
+def _fonts() -> dict[str, Any]:
+    """The installed fonts to draw with, by name."""
+    from matplotlib import font_manager, ft2font
+
+    installed = {entry.name for entry in font_manager.fontManager.ttflist}
+    names = ["DejaVu Sans", *(name for name in FONTS if name in installed)]
+    return {name: ft2font.FT2Font(font_manager.findfont(name)) for name in names}
+
+
+@cache
+def _ems(character: str) -> float | None:
+    """Its width, None if no font has it."""
+    for font in _fonts().values():
+        if font.get_char_index(ord(character)):
+            font.set_size(100, 72)
+            return font.load_char(ord(character)).linearHoriAdvance / 6_553_600
+    return None
+
+
+def _width(text: str, style: str) -> float:
+    """In inches; bold is an eighth wider."""
+    wider = 1.125 if "weight" in WORDS[style] else 1.0
+    return sum(_ems(c) or 0.0 for c in text) * WORDS[style]["size"] / 72 * wider
+
+
+def _wrapped(text: str, style: str, width: float, most: int = 6) -> list[str]:
+    """Lines of at most this width. Chinese breaks anywhere, a long word where it must; too long a text ends in "…", and
+    what no font has is drawn as □."""
+    text = "".join(c for c in " ".join(text.split()) if unicodedata.category(c)[0] != "C")
+    text, lines = "".join("□" if _ems(c) is None else c for c in text), [""]
+    for word in re.findall(r"[\u2e80-\uffff]\s*|[^\s\u2e80-\uffff]+\s*", text):
+        for piece in [word] if _width(word.rstrip(), style) <= width else word:
+            if lines[-1] and _width((lines[-1] + piece).rstrip(), style) > width:
+                lines.append("")
+            lines[-1] += piece
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1].rstrip()[:-2]}…"]
+    return [line.rstrip() for line in lines]

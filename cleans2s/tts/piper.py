@@ -1,0 +1,56 @@
+"""Piper (GPL-3.0, an optional dependency) with the voice "joe" (CC0)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..audio import Audio, Samples
+from ..models import path
+from ..onnx import session
+
+
+@dataclass(frozen=True)
+class Piper:
+    """One core speaks 27 times faster than real time; a short clause takes 25 to 70 ms."""
+
+    voice: str = "joe"
+    """A voice of the catalogue (`piper-…`), or the path of a Piper `.onnx` file."""
+
+    speed: float = 1.0
+    """1.2 speaks a fifth faster."""
+
+    threads: int = 1
+
+    def load(self) -> LoadedPiper:
+        import json
+        from pathlib import Path
+
+        from piper.config import PiperConfig, SynthesisConfig
+        from piper.voice import PiperVoice
+
+        file = Path(self.voice) if self.voice.endswith(".onnx") else next(path(f"piper-{self.voice}").glob("*.onnx"))
+        config = PiperConfig.from_dict(json.loads(Path(f"{file}.json").read_text("utf-8")))
+        voice = PiperVoice(session(file, self.threads), config)
+        loaded = LoadedPiper(voice, SynthesisConfig(length_scale=config.length_scale / self.speed))
+        list(loaded.speak("Hello, there."))
+        return loaded
+
+
+@dataclass
+class LoadedPiper:
+    voice: Any
+    synthesis: Any
+
+    def speak(self, text: str) -> Iterator[Audio]:
+        for chunk in self.voice.synthesize(text, self.synthesis):
+            yield Audio(_trimmed(chunk.audio_float_array, chunk.sample_rate), chunk.sample_rate)
+
+
+def _trimmed(samples: Samples, rate: int) -> Samples:
+    """Without the silence that the voice begins with (about 50 ms): the listener waits for the first sound."""
+    loud = np.flatnonzero(np.abs(samples) > 0.01)
+    return samples[max(0, loud[0] - rate // 200) :] if loud.size else samples

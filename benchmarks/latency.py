@@ -28,6 +28,7 @@ from cleans2s import stages
 from cleans2s.audio import RATE, Audio, silence
 from cleans2s.config import Config
 from cleans2s.errors import ConfigError
+from cleans2s.events import Event
 from cleans2s.recording import Recording
 from cleans2s.stages import Chat, Engine
 from cleans2s.talk import Moment, Talk, talk
@@ -39,22 +40,18 @@ REPLY_TOKENS = 24
 """Replies are cut here, about five seconds: the wait for the first sound is measured, not the rest."""
 
 INTO_REPLY_S = 2.0
-"""When the file of a sound over a reply begins to play, after the reply's first sound; it begins with some silence."""
-
-SHORT_INTO_REPLY_S = 0.8
-"""The same over a reply of the language model, which may be short."""
+"""When the file of a sound over a reply begins to play, after the reply's first sound (half of it over
+the language model's own replies, which may be short); it begins with some silence."""
 
 IDLE_S = 10.0
-"""How long an idle session is watched."""
-
-LONG_S = 90.0
-"""A conversation that lasts so much longer than what the user says in it hangs, and is given up."""
+STALLED_S = 60.0
+"""A conversation in which nothing has happened for so long hangs, and is given up; longer than an engine may take."""
 
 RECITED = (
-    "Once there was an old sailor who lived by the harbour. Every morning he counted the boats. "
-    "One day a small red boat came in with nobody on board. He rowed out to it and found a letter. "
-    "It was written in a language that he had never seen before."
+    "Once there was an old sailor who lived in a little white house beside the harbour and counted every morning all "
+    "the boats that went out to the sea."
 )
+"""One long sentence: a user who cuts in finds the agent speaking, not between two sentences."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +98,13 @@ class Bench:
 
     async def converse(self, name: str, sounds: list[Audio], config: Config, at: Moment | None = None) -> Talk | None:
         """One conversation; None if it hung."""
-        began_s = time.process_time()
-        talked: Talk | None = None
-        with anyio.move_on_after(LONG_S + sum(sound.duration_s for sound in sounds)):
-            talked = await talk([sound.resampled(RATE) for sound in sounds], config, [at] if at else [])
+        began_s, talked = time.process_time(), None
+        with anyio.CancelScope() as scope:
+
+            def alive(_: Event) -> None:
+                scope.deadline = anyio.current_time() + STALLED_S
+
+            talked = await talk([sound.resampled(RATE) for sound in sounds], config, [at] if at else [], alive)
             self.cpu_s += time.process_time() - began_s
             self.lasted_s += talked.recording.user.duration_s
         if talked and self.recordings:
@@ -117,12 +117,12 @@ class Bench:
         if talked := await self.converse(name, [sound], self.config):
             return measure_answer(utterance, talked.recording, talked.spoken_s[0] - sound.audible_span_s()[1])
         nothing = measure_answer(utterance, Recording(sound, Audio(silence(0)), []), 0.0)
-        return dataclasses.replace(nothing, failed=[f"no end within {LONG_S:.0f} s"])
+        return dataclasses.replace(nothing, failed=[f"nothing happened for {STALLED_S:.0f} s"])
 
     async def overlap(self, question: Audio, sound: Sound, name: str, real: bool) -> Overlap:
         """Play a sound over the reply to a question: the language model's own, or a recited one."""
         config = self.config if real else dataclasses.replace(self.config, llm=Reciter(self.config.llm))
-        moment = Moment(SHORT_INTO_REPLY_S if real else INTO_REPLY_S, into_reply=True)
+        moment = Moment(INTO_REPLY_S / 2 if real else INTO_REPLY_S, into_reply=True)
         # The question ends with its last word, because only a reply that begins after it counts for the moment.
         asked = Audio(question.samples[: round(question.audible_span_s()[1] * question.rate)], question.rate)
         talked = await self.converse(name, [asked, Audio.from_file(sound.path)], config, moment)
@@ -287,8 +287,7 @@ def draw(result: dict[str, Any], target: Path) -> None:
     for name in ("p50", "p90"):
         if (value := result["voice_to_voice_ms"][name]) is not None:
             dots.axhline(value, color="#e45756")
-            place = dots.get_yaxis_transform()
-            dots.text(0.01, value, f"{name} {value:.0f} ms", color="#e45756", va="bottom", transform=place)
+            dots.text(0.01, value, f"{name} {value:.0f} ms", va="bottom", transform=dots.get_yaxis_transform())
     dots.set_ylim(bottom=0)
 
     barge = figure.add_subplot(grid[0, 1], title="Silent after a barge-in", xlabel="ms")

@@ -317,24 +317,25 @@ class Session:
         if over and self.config.interruption:
             await self._interrupt(over)
         await self._judge_words(reply, reply.said)
-        if over and not self.config.interruption:
-            await self._wait_for_the_floor(reply)
-        return not reply.over.is_set()
+        # Where it has to wait for the floor, it waits before thinking: the prompt holds what was heard meanwhile.
+        return self.config.interruption or not over or await self._take_the_floor(reply)
 
-    async def _wait_for_the_floor(self, reply: Reply) -> None:
+    async def _take_the_floor(self, reply: Reply) -> bool:
+        """Wait for the end of the turn and for the floor; False if a later turn got there first (its reply answers both)."""
         await reply.gate.wait()
         await self._put_on_record(reply)
-        while self._speaking and self._speaking is not reply and not reply.over.is_set():
-            await self._speaking.over.wait()
+        while (other := self._speaking) and other is not reply and not reply.over.is_set():
+            if self.config.interruption:
+                await self._interrupt(other)
+            else:
+                await other.over.wait()
+        return not reply.over.is_set()
 
     async def _apologise(self, reply: Reply, failure: StageError) -> Ending:
         """Says in words that this reply failed, where there still is a voice."""
-        await reply.gate.wait()
-        if self._speaking and self._speaking is not reply and self.config.interruption:
-            await self._interrupt(self._speaking)
-        await self._wait_for_the_floor(reply)
+        has_floor = await self._take_the_floor(reply)
         await self._send.send(Failed(self.now_s, failure.stage, failure.message))
-        if failure.stage in APOLOGIES and self._speaking is reply:
+        if failure.stage in APOLOGIES and has_floor:
 
             async def words(_: Reply, clauses: ClauseSink) -> None:
                 async with clauses:
@@ -407,8 +408,8 @@ class Session:
 
     async def _play(self, reply: Reply, sound: MemoryObjectReceiveStream[Sound]) -> StageError | None:
         """Behind the gate, and paced: the client holds no more than a small lead, so that an interruption is exact."""
-        await reply.gate.wait()
-        await self._put_on_record(reply)
+        if not await self._take_the_floor(reply):
+            return None
         self.conversation.agent_begins(self.now_s)
         failure = None
         async for item in sound:

@@ -401,7 +401,7 @@ def test_the_reciter_speaks_long_once_and_leaves_the_opinion_to_the_real_model()
         return "".join([piece async for piece in loaded.reply(chat)])
 
     first = anyio.run(said, [{"role": "user", "content": "Tell me a story."}])
-    assert len(first) > 150
+    assert len(first) > 120
     again = [{"role": "assistant", "content": first}, {"role": "user", "content": "Stop."}]
     assert anyio.run(said, again) == "All right. "
     assert not isinstance(LoadedReciter(), stages.JudgesCompleteness)
@@ -473,4 +473,4 @@ def test_a_conversation_that_hangs_is_given_up_and_listed(tmp_path):
     bench = Bench(dataclasses.replace(bench.config, limits=Limits(llm_s=1e9)), say=str)
     file = spoken(tmp_path, "one.wav", (20, 1.2), (0, 0.5))
     answer = on_virtual_clock(lambda: bench.answer(Utterance(file, "What time is it?", 1.2), "one"))
-    assert (answer.outcome, answer.failed) == ("no_reply", ["no end within 90 s"])
+    assert (answer.outcome, answer.failed) == ("no_reply", ["nothing happened for 60 s"])

@@ -73,7 +73,7 @@ class TTS(ScriptedTTS):
             yield audio
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(acts, slowness, slowness, slowness, st.floats(0, 1), faults, st.booleans())
 def test_whatever_happens(script, asr_s, llm_s, tts_s, p_end, faulty, interruption):
     async def play() -> tuple[list[Event], Conversation]:

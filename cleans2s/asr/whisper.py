@@ -23,6 +23,10 @@ WINDOW_S = 28.0
 
 PADDING_S = 2.0
 
+NO_SPEECH, UNLIKELY = 0.5, -1.0
+"""Probability of "no speech" and mean log probability of the words beyond which both together mean that there are none:
+Whisper's own rule (0.6 and −1). Silence comes out as "you" (0.90, −1.8), a cough as "I'm sorry." (0.60, −2.1)."""
+
 BEAM = 4
 """Hypotheses of a final transcript. On one core they cost a tenth more than one, because a step of the decoder is bound by
 reading its weights."""
@@ -103,6 +107,8 @@ class LoadedWhisper:
             return_scores=True,
             return_no_speech_prob=True,
         )[0]
+        if result.no_speech_prob > NO_SPEECH and result.scores[0] < UNLIKELY:
+            return Transcript("", result.scores[0], result.no_speech_prob)
         readings = self._merged(result.sequences_ids, result.scores)
         return Transcript(readings[0][0], result.scores[0], result.no_speech_prob, readings if readings[0][0] else ())
 

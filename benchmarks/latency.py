@@ -265,8 +265,8 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"{name:24}{value}" for name, value in facts.items())])
 
 
-STAGE_COLOURS = {"transcript": "#4c78a8", "opinions": "#72b7b2", "first_token": "#eeca3b", "first_clause": "#f58518"}
-STAGE_COLOURS |= {"first_audio": "#e45756", "turn_end": "#b8b0ac", "reply": "#54a24b"}
+STAGE_COLOURS = {"voice": "#e6e6e6", "transcript": "#4c78a8", "opinions": "#72b7b2", "first_token": "#eeca3b"}
+STAGE_COLOURS |= {"first_clause": "#f58518", "first_audio": "#e45756", "turn_end": "#b8b0ac", "reply": "#54a24b"}
 
 
 def draw(result: dict[str, Any], target: Path) -> None:
@@ -299,8 +299,8 @@ def draw(result: dict[str, Any], target: Path) -> None:
 
     bars = figure.add_subplot(grid[1, :], title="Where the time goes, after the last audible sample", xlabel="ms")
     for row, utterance in enumerate(answered):
-        before = detected = utterance["speech_end_ms"]
-        for stage, after_ms in sorted(utterance["stages_ms"].items(), key=lambda item: item[1]):
+        before, detected = 0.0, utterance["speech_end_ms"]
+        for stage, after_ms in sorted({"voice": 0.0, **utterance["stages_ms"]}.items(), key=lambda item: item[1]):
             until = detected + after_ms
             bars.barh(row, until - before, left=before, color=STAGE_COLOURS.get(stage, "#888888"), height=0.8)
             before = until

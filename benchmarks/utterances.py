@@ -50,7 +50,7 @@ PAUSE_S = 0.5
 REAL_PEAK = 0.2
 """Real clips are set to this peak: the noise of their rooms is then below FLOOR."""
 
-REVISION = 1
+REVISION = 2
 """Counted up when `build` makes something else of the same sentences."""
 
 SENTENCES = Path(__file__).with_name("sentences.json")
@@ -324,14 +324,14 @@ def _write_sounds(folder: Path, rows: list[dict[str, Any]], voices: Voices) -> l
 
 
 def cough(bursts_s: tuple[float, ...], seed: int) -> Samples:
-    """Bursts of noise through a throat (most of it between 400 and 3,000 Hz), sudden at first and then decaying."""
+    """Bursts of noise through a throat (400 to 3,000 Hz), sudden and then decaying; odd seeds end with some voice."""
     rng = np.random.default_rng(seed)
     parts: list[Samples] = []
     for seconds in bursts_s:
-        count = round(seconds * RATE)
-        at_s = np.arange(count) / RATE
+        at_s = np.arange(count := round(seconds * RATE)) / RATE
         throat = np.exp(-(np.log(np.maximum(np.fft.rfftfreq(count, 1 / RATE), 1) / 1100) ** 2))
-        noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(count)) * throat, count)
+        voice = (np.cumsum(260 - 120 * at_s / seconds) / RATE % 1 < 0.1) * 6.0 * (at_s > seconds / 3) * (seed % 2)
+        noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(count) + voice) * throat, count)
         burst = (noise * np.minimum(1, at_s / 0.008) * np.exp(-at_s / (0.35 * seconds))).astype(np.float32)
         parts += [_levelled(burst, 0.4), silence(0.12, RATE)]
     return np.concatenate(parts)

@@ -7,13 +7,13 @@ agent's voice and words, the engines at work. Across, lengths are seconds of the
 from __future__ import annotations
 
 import io
-import math
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from math import ceil, copysign, inf
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast
@@ -87,7 +87,7 @@ class Timeline:
         """A figure of its own, unknown to pyplot."""
         from matplotlib.figure import Figure
 
-        count = min(MOST_ROWS, math.ceil(self._until_s / LONGEST_ROW_S))
+        count = min(MOST_ROWS, ceil(self._until_s / LONGEST_ROW_S))
         row_s = (self._until_s + 0.2) / count
         across = min(WIDEST, max(NARROWEST, row_s * PER_S))
         figure: Any = Figure(dpi=DPI, facecolor="white")
@@ -97,7 +97,7 @@ class Timeline:
             self._draw(_Row(axes, index * row_s, (index + 1) * row_s, across / row_s))
             legend |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         columns, tall = int(across / 1.6), [float(np.ptp(axes.get_ylim())) + AXIS for axes in figure.axes]
-        width, height = LEFT + across + RIGHT, 0.45 + 0.2 * math.ceil(len(legend) / columns) + sum(tall)
+        width, height = LEFT + across + RIGHT, 0.45 + 0.2 * ceil(len(legend) / columns) + sum(tall)
         figure.set_size_inches(width, height)
         for index, axes in enumerate(figure.axes):
             low = sum(tall[index + 1 :]) + AXIS
@@ -146,7 +146,7 @@ class Timeline:
             row.span(label, low, WAVE, spans_s, color=colour, alpha=0.18)
         for lane, voices in self._voices.items():
             for kind, start_s, end_s, text in (voice for voice in voices if row.holds(voice.start_s)):
-                next_s = min((v.start_s for v in voices if v.start_s > start_s), default=math.inf)
+                next_s = min((v.start_s for v in voices if v.start_s > start_s), default=inf)
                 row.words(lane, kind, text, start_s, end_s, next_s)
         ends = [e for e in self.recording.events if isinstance(e, (ev.Resumed, ev.Interrupted, ev.ReplyEnded))]
         for duck in self._all(ev.Ducked):
@@ -156,7 +156,7 @@ class Timeline:
         row.line("turn taken as over", self._turns.values(), [USER, USER + WAVE], ls="--", lw=1.3, color=BLUE)
         row.line("interruption", self._all(ev.Interrupted), [0, USER + WAVE], lw=2.5, color=RED)
         turns = list(self._turns.values())
-        for turn, next_s in zip(turns, [*(t.speech_end_s for t in turns[1:]), math.inf], strict=True):
+        for turn, next_s in zip(turns, [*(t.speech_end_s for t in turns[1:]), inf], strict=True):
             row.gap(turn, self._replies.get(turn.turn), next_s)
         centres = {"user": USER + WAVE / 2, "agent": WAVE / 2}
         for stage, colour in STAGES.items():
@@ -201,7 +201,7 @@ class _Row:
     def wave(self, audio: Audio, low: float, colour: str) -> None:
         first, last = (round(at_s * audio.rate) for at_s in (self.start_s, self.end_s))
         if len(samples := audio.samples[first:last]):
-            columns = math.ceil(len(samples) / audio.rate * self.scale * DPI)
+            columns = ceil(len(samples) / audio.rate * self.scale * DPI)
             edges = np.unique(np.linspace(0, len(samples), columns, endpoint=False, dtype=int))
             scale, middle = 0.46 * WAVE / max(audio.peak, 0.05), low + WAVE / 2
             ends = [middle + scale * extreme.reduceat(samples, edges) for extreme in (np.minimum, np.maximum)]
@@ -227,13 +227,11 @@ class _Row:
         if steps and right_s + _width(text, "steps") / self.scale < min(self.end_s, next_s):
             self.words("gap", "steps", text, right_s)
 
-    def words(
-        self, lane: str, style: str, text: str, at_s: float, end_s: float = math.inf, next_s: float = math.inf
-    ) -> float:
+    def words(self, lane: str, style: str, text: str, at_s: float, end_s: float = inf, next_s: float = inf) -> float:
         """Text in the row in which it begins: as wide as the voice, or wider up to the next, where it covers no other.
         Returns the second at which there is room again."""
         if not text or not self.holds(at_s):
-            return math.inf
+            return inf
         x, room, ends = (at_s - self.start_s) * self.scale, (self.end_s - at_s) * self.scale, self.ends[lane]
         wish = max(1.2, (end_s - at_s) * self.scale, min((next_s - at_s) * self.scale, 3.4) - SPACE)
         lines = _wrapped(text, style, min(wish, max(room, 1.6)))
@@ -243,9 +241,9 @@ class _Row:
         ends[level : level + count] = [x + width + SPACE] * count
         left_s, right_s = self.start_s + x / self.scale, self.start_s + (x + width) / self.scale
         look = WORDS[style] | {"family": list(_fonts()), "va": "center_baseline", "parse_math": False}
-        look |= {"bbox": {"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0}}
+        look |= {"bbox": {"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0} if lane == "gap" else None}
         for index, line in enumerate(lines[::-1] if self.base[lane] > 0 else lines):
-            y = self.base[lane] + math.copysign((level + index + 0.5) * LINE, self.base[lane])
+            y = self.base[lane] + copysign((level + index + 0.5) * LINE, self.base[lane])
             self.axes.text(left_s, y, line, **look)
             self.low, self.high = min(self.low, y - LINE), max(self.high, y + LINE)
             if style == "unheard":

@@ -139,17 +139,18 @@ def test_a_stable_prefix_is_what_two_hypotheses_agree_on():
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("text", "seconds", "expected"),
     [
-        ("How do I make tea? How do I make tea? How do", "How do I make tea?"),
-        ("oho oho oho oho", "oho"),
-        ("No no, that is not it.", "No no, that is not it."),
-        ("It is what it is", "It is what it is"),
-        ("", ""),
+        ("How do I make tea? How do I make tea? How do", 1.5, "How do I make tea?"),
+        ("How do I make tea? How do I make tea?", 4.0, "How do I make tea? How do I make tea?"),
+        ("oho oho oho oho oho", 0.6, "oho"),
+        ("No no, that is not it.", 1.0, "No no, that is not it."),
+        ("It is what it is", 0.5, "It is what it is"),
+        ("", 0.0, ""),
     ],
 )
-def test_a_recogniser_in_a_loop_is_cut(text, expected):
-    assert without_loop(text) == expected
+def test_a_recogniser_in_a_loop_is_cut(text, seconds, expected):
+    assert without_loop(text, seconds) == expected
 
 
 # ── playback and recording ────────────────────────────────────────────────────────────────────────────────────────────

@@ -72,7 +72,8 @@ def test_history_holds_only_what_was_heard_of_an_interrupted_reply():
 
 
 def test_okay_does_not_end_a_reply():
-    talked = anyio.run(talk, [sound("story"), sound("okay")], None, [Moment(1.5, into_reply=True)])
+    config = Config(llm=Llama(max_tokens=40))
+    talked = anyio.run(talk, [sound("story"), sound("okay")], config, [Moment(1.5, into_reply=True)])
     events = talked.recording.events
     assert any(isinstance(e, Ducked) for e in events)
     assert [e.reason for e in events if isinstance(e, Ignored)] == ["backchannel"]
@@ -177,11 +178,11 @@ def test_closing_a_reply_stops_the_model_within_a_token():
 
 def test_the_voice_says_what_it_is_told():
     piper = stages.load(Piper())
-    audio = Audio(np.concatenate([a.samples for a in piper.speak("The capital of France is Paris.")]), 22_050)
+    audio = Audio(np.concatenate([a.samples for a in piper.speak("The weather in London is cold today.")]), 22_050)
     assert audio.audible_span_s()[0] < 0.02
     heard = stages.load(Whisper()).transcribe(audio.resampled(RATE)).text
-    assert words_of(heard) == words_of("The capital of France is Paris.")
-    slow = sum(a.duration_s for a in stages.load(Piper(speed=0.5)).speak("The capital of France is Paris."))
+    assert words_of(heard) == words_of("The weather in London is cold today.")
+    slow = sum(a.duration_s for a in stages.load(Piper(speed=0.5)).speak("The weather in London is cold today."))
     assert slow > 1.6 * audio.duration_s
 
 

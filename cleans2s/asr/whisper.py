@@ -27,6 +27,9 @@ NO_SPEECH, UNLIKELY = 0.5, -1.0
 """Probability of "no speech" and mean log probability of the words beyond which both together mean that there are none:
 Whisper's own rule (0.6 and −1). Silence comes out as "you" (0.90, −1.8), a cough as "I'm sorry." (0.60, −2.1)."""
 
+FASTEST = 4.5
+"""Words a second that a person may say."""
+
 BEAM = 4
 """Hypotheses of a final transcript. On one core they cost a tenth more than one, because a step of the decoder is bound by
 reading its weights."""
@@ -109,16 +112,18 @@ class LoadedWhisper:
         )[0]
         if result.no_speech_prob > NO_SPEECH and result.scores[0] < UNLIKELY:
             return Transcript("", result.scores[0], result.no_speech_prob)
-        readings = self._merged(result.sequences_ids, result.scores)
+        readings = self._merged(result.sequences_ids, result.scores, len(samples) / RATE)
         return Transcript(readings[0][0], result.scores[0], result.no_speech_prob, readings if readings[0][0] else ())
 
-    def _merged(self, hypotheses: list[list[int]], scores: list[float]) -> tuple[tuple[str, float], ...]:
+    def _merged(
+        self, hypotheses: list[list[int]], scores: list[float], seconds: float
+    ) -> tuple[tuple[str, float], ...]:
         """Readings that differ in more than marks and case, with their share of the probability; the best one first."""
         total = [score * (len(ids) + 1) for ids, score in zip(hypotheses, scores, strict=True)]
         weights = np.exp(np.array(total) - max(total))
         readings: dict[tuple[str, ...], tuple[str, float]] = {}
         for ids, weight in zip(hypotheses, (weights / weights.sum()).tolist(), strict=True):
-            text = without_loop(self.tokenizer.decode(ids).strip())
+            text = without_loop(self.tokenizer.decode(ids).strip(), seconds)
             # Marks without a word are what Whisper makes of music and hum.
             key = tuple(words_of(text))
             first, sum_so_far = readings.get(key, (text if key else "", 0.0))
@@ -137,15 +142,14 @@ def _windows(samples: Samples) -> Iterator[Samples]:
     yield samples
 
 
-def without_loop(text: str) -> str:
-    """Cuts a text that says the same thing over and over to the end: three times, or twice for four words and more."""
+def without_loop(text: str, seconds: float) -> str:
+    """Cuts a text that says the same thing over and over to its end, and is too long to have been said in the time."""
     tokens = text.split()
     words = [" ".join(words_of(token)) for token in tokens]
+    if len(words) <= FASTEST * seconds + 1:
+        return text
     for start in range(len(words)):
         for size in range(1, (len(words) - start) // 2 + 1):
-            period = words[start : start + size]
-            rest = words[start + size :]
-            repeats = all(word == period[i % size] for i, word in enumerate(rest))
-            if repeats and len(rest) >= (size if size >= 4 else 2 * size):
+            if all(word == words[start + i % size] for i, word in enumerate(words[start:])):
                 return " ".join(tokens[: start + size])
     return text

@@ -52,7 +52,7 @@ from .floor import Verdict, takes_the_floor, verdict
 from .microphone import Microphone
 from .reply import Reply
 from .stages import Transcript
-from .text import Clauses, StablePrefix, speakable, words_of
+from .text import Clauses, StablePrefix, hesitates, speakable, words_of
 from .turn import End, Onset, Pause, Resumption, TurnDetector, TurnEvent
 
 PREROLL = RATE // 4
@@ -316,7 +316,7 @@ class Session:
             return False
         if over and self.config.interruption:
             await self._interrupt(over)
-        await self._judge_words(reply, reply.said)
+        self._tasks.start_soon(self._judge_words, reply, reply.said)
         # Where it has to wait for the floor, it waits before thinking: the prompt holds what was heard meanwhile.
         return self.config.interruption or not over or await self._take_the_floor(reply)
 
@@ -476,28 +476,31 @@ class Session:
             for event in self._turns.opine(reply.revision, audio=p):
                 await self._on(event)
 
-    async def _read_instructions(self) -> None:
-        """While nobody speaks yet, the language model reads what every prompt begins with (prefix reuse): 0.3 s less for
-        the first answer."""
-        if isinstance(self._llm, stages.JudgesCompleteness):
-            chat = self.conversation.prompt(self.config.instructions, "Hello")
-            with contextlib.suppress(StageError):  # a fault will show, and be told, when there is something to answer
-                await stage_value("llm", self.config.limits.llm_s, self._llm.complete, chat)
-
     async def _judge_words(self, reply: Reply, said: Transcript) -> None:
         """Whether the words are a whole utterance, over all readings of them (their weighted geometric mean)."""
         if not reply.revision or not isinstance(self._llm, stages.JudgesCompleteness):
             return
         started_s, log_p = self.now_s, 0.0
-        # The text itself comes last: the prompt for the reply goes on from there (prefix reuse).
-        for words, weight in reversed(said.alternatives or ((said.text, 1.0),)):
-            chat = self.conversation.prompt(self.config.instructions, words)
-            p = await stage_value("llm", self.config.limits.llm_s, self._llm.complete, chat)
-            log_p += weight * math.log(max(p, 1e-6))
-        self._ran("llm", started_s, f"complete {math.exp(log_p):.2g}")
+        try:
+            for words, weight in said.alternatives or ((said.text, 1.0),):
+                p = await stage_value("llm", self.config.limits.llm_s, self._llm.complete, words)
+                log_p += weight * math.log(max(p, 1e-6))
+        except StageError as failure:  # the turn then ends by the silence alone
+            await self._send.send(Failed(self.now_s, failure.stage, failure.message))
+            return
+        p = 0.0 if hesitates(said.text) else math.exp(log_p)
+        self._ran("llm", started_s, f"complete {p:.2g}")
         reply.mark("opinions", self.now_s)
-        for event in self._turns.opine(reply.revision, words=math.exp(log_p)):
+        for event in self._turns.opine(reply.revision, words=p):
             await self._on(event)
+
+    async def _read_instructions(self) -> None:
+        """While nobody speaks yet, the language model reads what every prompt begins with: 0.3 s less for the first
+        answer."""
+        if isinstance(self._llm, stages.ReadsAhead):
+            chat = self.conversation.prompt(self.config.instructions, "Hello")
+            with contextlib.suppress(StageError):  # a fault will show, and be told, when there is something to answer
+                await stage_value("llm", self.config.limits.llm_s, self._llm.read, chat)
 
     def _ran(self, stage: Literal["asr", "endpoint", "llm", "tts"], started_s: float, detail: str) -> None:
         """For the timeline; never waits, because a reader who lags behind needs it least."""

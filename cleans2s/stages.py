@@ -83,8 +83,17 @@ class LLM(Protocol):
 class JudgesCompleteness(Protocol):
     """What a language model may offer beside replies."""
 
-    def complete(self, chat: Chat) -> float | Awaitable[float]:
-        """The probability that the words of the last message are a whole utterance."""
+    def complete(self, words: str) -> float | Awaitable[float]:
+        """The probability that these words of a user are a whole utterance."""
+        ...
+
+
+@runtime_checkable
+class ReadsAhead(Protocol):
+    """Another thing that a language model may offer."""
+
+    def read(self, chat: Chat) -> Any:
+        """Read a prompt, so that the next one which begins like it is answered sooner."""
         ...
 
 

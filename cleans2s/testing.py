@@ -145,9 +145,9 @@ class ScriptedLLM(Scripted):
             yield word + " "
             await anyio.sleep(self.word_s)
 
-    async def complete(self, chat: Chat) -> float:
+    async def complete(self, words: str) -> float:
         await anyio.sleep(self.word_s)
-        return 0.6 if chat[-1]["content"].endswith(tuple(self.complete_marks)) else 0.0005
+        return 0.6 if words.endswith(tuple(self.complete_marks)) else 0.0005
 
 
 @dataclass(eq=False)

@@ -82,6 +82,14 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[㐀-鿿]|[^\W_]+(?:['’][^\W_]+)*", text.lower().replace("-", " "))
 
 
+_HESITATION = re.compile(r"(?:\b(?:u+m+|u+h+|e+r+m*|h+m+)[.,…]*|\.\.\.|…|，|,)$", re.IGNORECASE)
+
+
+def hesitates(text: str) -> bool:
+    """Whether words end in a sound or a mark of someone who looks for the next one."""
+    return bool(_HESITATION.search(text.strip()))
+
+
 @dataclass
 class StablePrefix:
     """What of a streaming transcript will probably not change: the words on which two successive hypotheses agree

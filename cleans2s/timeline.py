@@ -119,7 +119,7 @@ class Timeline:
         turns, ignored, starts = self._turns.values(), self._all(ev.Ignored), self._all(ev.SpeechStarted)
         yield from (_Voice("turn", t.onset_s, t.speech_end_s, t.text or "(no words)") for t in turns)
         sounds = [(i.onset_s, i.at_s, f"{i.reason}: {i.text}".removesuffix(": ")) for i in ignored]
-        for start, next_s in zip(starts, [*(s.onset_s for s in starts[1:]), self._until_s], strict=True):
+        for start, next_s in zip(starts, [*(s.onset_s for s in starts[1:]), self._until_s], strict=False):
             if all(abs(known.onset_s - start.onset_s) > 0.3 for known in [*turns, *ignored]):
                 words = [p.text for p in self._all(ev.PartialTranscript) if start.at_s <= p.at_s <= next_s]
                 sounds.append((start.onset_s, next_s, f"unfinished: {words[-1] if words else '…'}"))
@@ -156,7 +156,7 @@ class Timeline:
         row.line("turn taken as over", self._turns.values(), [USER, USER + WAVE], ls="--", lw=1.3, color=BLUE)
         row.line("interruption", self._all(ev.Interrupted), [0, USER + WAVE], lw=2.5, color=RED)
         turns = list(self._turns.values())
-        for turn, next_s in zip(turns, [*(t.speech_end_s for t in turns[1:]), inf], strict=True):
+        for turn, next_s in zip(turns, [*(t.speech_end_s for t in turns[1:]), inf], strict=False):
             row.gap(turn, self._replies.get(turn.turn), next_s)
         centres = {"user": USER + WAVE / 2, "agent": WAVE / 2}
         for stage, colour in STAGES.items():
@@ -167,7 +167,8 @@ class Timeline:
         row.span("_gap", row.low, WAVE - row.low, self._gaps_s, color=GREY, alpha=0.1)
         row.base["failed"] = row.low
         for failure in self._all(ev.Failed):
-            row.line("failure", [failure], [centres.get(failure.stage, WAVE / 2)], marker="X", ms=7, ls="", color=RED)
+            y = centres.get(failure.stage, centres["user"])
+            row.line("failure", [failure], [y], marker="X", ms=7, ls="", color=RED)
             row.words("failed", "failed", f"{failure.stage}: {failure.error}", failure.at_s, failure.at_s)
         row.frame(centres)
 
@@ -284,7 +285,7 @@ def _width(text: str, style: str) -> float:
     return sum(_ems(c) or 0.0 for c in text) * WORDS[style]["size"] / 72 * (1.1 if "weight" in WORDS[style] else 1)
 
 
-def _wrapped(text: str, style: str, width: float, most: int = 6) -> list[str]:
+def _wrapped(text: str, style: str, width: float, most: int = 10) -> list[str]:
     """Lines of at most this width. Chinese breaks anywhere, a long word where it must; too long a text ends in "…", and
     what no font has is drawn as □."""
     text = "".join(c for c in " ".join(text.split()) if unicodedata.category(c)[0] != "C")

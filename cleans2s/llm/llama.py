@@ -1,8 +1,8 @@
 """A small language model in llama.cpp (xllamacpp: wheels, no compiler), inside this process.
 
-The prompt of a turn continues the prompt of the last one, and the question whether the user's words are complete is a
-prefix of the prompt for the reply; llama.cpp keeps what it has read (`cache_prompt`), so a reply's first token costs only
-the words that are new.
+llama.cpp keeps what each of its slots has read (`cache_prompt`). Slot 0 has the conversation, so the first token of a reply
+costs only the words that are new; slot 1 is asked whether words are complete, under a prompt of its own, so that the
+question and the reply do not wait for each other.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from ..models import path
 from ..stages import Chat
 
 CLOSING = ".?!。？！"
+MARKS = CLOSING + "…,;:—-\"'”) "
+
+JUDGED_UNDER = "You are a friendly voice assistant. Answer in one or two short spoken sentences."
+"""The system message under which words are judged. The examples below would make the judgement worse (area under the
+curve 0.893 against 0.907 on 1,456 ends and mid-sentence pauses), and so does what was said before."""
 
 EXAMPLES = (
     ("What is the largest ocean?", "The largest ocean is the Pacific Ocean. It covers about a third of the Earth."),
@@ -59,13 +64,13 @@ class Llama:
 
         params = xllamacpp.CommonParams()
         params.model.path = self.model if self.model.endswith(".gguf") else str(next(path(self.model).glob("*.gguf")))
-        params.n_parallel = LoadedLlama.places
-        params.n_ctx = self.context * LoadedLlama.places
+        params.n_parallel = 2
+        params.n_ctx = self.context * 2
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self.threads
         params.verbosity = -1
         params.warmup = True
         loaded = LoadedLlama(xllamacpp.Server(params), self)
-        loaded.complete([{"role": "user", "content": "Hello"}])
+        loaded.complete("Hello")
         return loaded
 
 
@@ -73,7 +78,11 @@ class Llama:
 class LoadedLlama:
     server: Any
     settings: Llama
-    places = 2
+    places = 4
+
+    def __post_init__(self) -> None:
+        judged = [{"role": "system", "content": JUDGED_UNDER}, {"role": "user", "content": "WORDS"}]
+        self._before_words = self._template(judged).partition("WORDS")[0]
 
     def reply(self, chat: Chat) -> Iterator[str]:
         """Runs llama.cpp's own loop in a thread; closing this generator stops it at its next token."""
@@ -106,16 +115,23 @@ class LoadedLlama:
             stop.set()
             thread.join()
 
-    def complete(self, chat: Chat) -> float:
-        """The probability that a sentence end or the end of the message follows the last words.
+    def read(self, chat: Chat) -> None:
+        self.server.handle_chat_completions(self._request(chat) | {"stream": False, "max_tokens": 1})
+
+    def complete(self, words: str) -> float:
+        """The probability that a sentence end or the end of the message follows these words of a user.
 
         The transcript's own final mark is left out: a recogniser writes one after anything.
         """
-        words = _plain(chat[-1]["content"]).rstrip(CLOSING + "…,;:—- ")
-        prompt = self._template([*self._messages(chat[:-1]), {"role": "user", "content": words}])
-        prompt = prompt[: prompt.rindex(words) + len(words)]
         answer = self.server.handle_completions(
-            {"prompt": prompt, "n_predict": 1, "n_probs": 40, "temperature": 0, "cache_prompt": True}
+            {
+                "prompt": self._before_words + _plain(words).rstrip(MARKS),
+                "n_predict": 1,
+                "n_probs": 40,
+                "temperature": 0,
+                "cache_prompt": True,
+                "id_slot": 1,
+            }
         )
         choices = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         return min(1.0, sum(math.exp(c["logprob"]) for c in choices if _closes(c["token"])))
@@ -139,6 +155,7 @@ class LoadedLlama:
             "dry_multiplier": 0.8,
             "dry_allowed_length": 3,
             "cache_prompt": True,
+            "id_slot": 0,
         }
 
     def _template(self, messages: Chat) -> str:

@@ -28,18 +28,19 @@ COMMANDS = frozenset(
 )
 """Words that take the floor however short and unclear they are."""
 
-SHORT_S = 1.0
-"""A listener's response is shorter; what is longer and has words is meant."""
+SHORT_S, SHORT_WORDS = 1.2, 4
+"""A listener's response is shorter; what is longer is meant."""
 
-UNSURE = -1.0
-"""Mean log probability below which a short transcript is a guess about a noise: coughs and clicks come out of Whisper as
-single words around −1.5 to −3, spoken ones mostly above −1."""
+UNSURE = -0.9
+"""Mean log probability below which a short transcript is a guess at a noise: "uh-huh", coughs and typing came out of Whisper
+as "Wuixan", "Ho, ho" and "M.M.A.Chem" between −0.95 and −2.75, ten spoken interruptions between −0.03 and −0.75, and only
+"Stop!" at −1.34."""
 
 
 def verdict(said: Transcript, voiced_s: float, agent_words: list[str]) -> Verdict:
     """`voiced_s` is how long the user has sounded, `agent_words` what the agent was heard to say in the last seconds."""
     words = words_of(said.text)
-    if not words or (said.no_speech or 0.0) > 0.8:
+    if not words:
         return "noise"
     if len(words) <= 4 and all(word in BACKCHANNELS for word in words):
         return "backchannel"
@@ -47,7 +48,7 @@ def verdict(said: Transcript, voiced_s: float, agent_words: list[str]) -> Verdic
         return "echo"
     if COMMANDS.intersection(words):
         return "turn"
-    if voiced_s < SHORT_S and len(words) <= 2 and (said.confidence or 0.0) < UNSURE:
+    if voiced_s < SHORT_S and len(words) <= SHORT_WORDS and (said.confidence or 0.0) < UNSURE:
         return "noise"
     return "turn"
 
@@ -55,8 +56,8 @@ def verdict(said: Transcript, voiced_s: float, agent_words: list[str]) -> Verdic
 def takes_the_floor(partial: Transcript, voiced_s: float, agent_words: list[str]) -> bool:
     """The same while the user still speaks: only a clear yes counts."""
     words = words_of(partial.text)
-    clear = len(words) >= WORDS_TO_TELL or COMMANDS.intersection(words)
-    return bool(clear) and verdict(partial, voiced_s, agent_words) == "turn"
+    clear = len(words) >= WORDS_TO_TELL and (partial.confidence or 0.0) >= UNSURE
+    return (clear or bool(COMMANDS.intersection(words))) and verdict(partial, voiced_s, agent_words) == "turn"
 
 
 def _is_echo(words: list[str], agent_words: list[str]) -> bool:

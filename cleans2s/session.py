@@ -58,8 +58,9 @@ from .turn import End, Onset, Pause, Resumption, TurnDetector, TurnEvent
 PREROLL = RATE // 4
 """Samples before the detected onset that belong to the turn: VAD notices a soft consonant late."""
 
-PARTIAL_EVERY = int(0.3 * RATE)
-"""Samples of new speech between two partial transcripts."""
+PARTIAL_EVERY, PARTIAL_EVERY_OVERLAP = RATE // 2, RATE * 3 // 10
+"""Samples of new speech between two partial transcripts: seldom, because one that is still running at the soft end slows
+the final one, and more often over the agent's voice, where they tell whether the user takes the floor."""
 
 CHUNK_S = 0.04
 """Length of a ReplyAudio."""
@@ -118,7 +119,7 @@ class Session:
         self._send, self._receive = anyio.create_memory_object_stream[Event](4096)
         self.began = anyio.current_time()
         self._tasks = await self._exit.enter_async_context(anyio.create_task_group())
-        self._tasks.start_soon(self._read_instructions)
+        self._tasks.start_soon(self._read_ahead, "Hello")
         return self
 
     async def __aexit__(
@@ -163,9 +164,10 @@ class Session:
                 p_speech = 0.0
             for event in self._turns.push(p_speech, overlap=self._speaking is not None):
                 await self._on(event)
+            every = PARTIAL_EVERY_OVERLAP if self._speaking else PARTIAL_EVERY
             if self._turns.onset is None:
                 self._microphone.forget(self._turns.heard - PREROLL - self._turns.settings.onset_ms * RATE // 1000)
-            elif self._turns.heard - self._partial_from >= PARTIAL_EVERY and p_speech > 0.5:
+            elif self._turns.heard - self._partial_from >= every and p_speech > 0.5:
                 self._partial_from = self._turns.heard
                 self._tasks.start_soon(self._transcribe_partially, self._turns.onset)
             await anyio.lowlevel.checkpoint()
@@ -227,8 +229,9 @@ class Session:
                 return  # the same words are transcribed again at the soft end, and a failure is reported there
             if self._turns.onset == onset and said.text:
                 await self._send.send(PartialTranscript(self.now_s, said.text, self._partials.update(said.text)))
-                over = self._speaking
-                if over and self.config.interruption and takes_the_floor(said, voiced_s, self._agent_words()):
+                if not (over := self._speaking):
+                    await self._read_ahead(said.text)
+                elif self.config.interruption and takes_the_floor(said, voiced_s, self._agent_words()):
                     await self._interrupt(over)
 
     # ── the floor: duck → resume or interrupt ─────────────────────────────────────────────────────────────────────────
@@ -494,11 +497,10 @@ class Session:
         for event in self._turns.opine(reply.revision, words=p):
             await self._on(event)
 
-    async def _read_instructions(self) -> None:
-        """While nobody speaks yet, the language model reads what every prompt begins with: 0.3 s less for the first
-        answer."""
+    async def _read_ahead(self, words: str) -> None:
+        """While somebody speaks, the language model reads what the next prompt will probably begin with."""
         if isinstance(self._llm, stages.ReadsAhead):
-            chat = self.conversation.prompt(self.config.instructions, "Hello")
+            chat = self.conversation.prompt(self.config.instructions, words)
             with contextlib.suppress(StageError):  # a fault will show, and be told, when there is something to answer
                 await stage_value("llm", self.config.limits.llm_s, self._llm.read, chat)
 

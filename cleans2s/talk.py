@@ -90,7 +90,6 @@ async def talk(
                 await session.hear(chunk)
 
         async def until(moment: Moment | None) -> None:
-            known = len(seen)
             quiet_from = session.now_s
             while True:
                 if moment is None:
@@ -98,7 +97,7 @@ async def talk(
                     if session.now_s - quiet_from >= QUIET_S:
                         return
                 elif moment.into_reply:
-                    starts = [e.at_s for e in seen[known:] if isinstance(e, ReplyStarted)]
+                    starts = [e.at_s for e in seen if isinstance(e, ReplyStarted) and e.at_s > spoken_s[-1]]
                     if starts and session.now_s >= starts[0] + moment.seconds:
                         return
                 elif session.now_s >= moment.seconds:

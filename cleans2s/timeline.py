@@ -1,7 +1,7 @@
 """A conversation as a picture: who spoke when, what was heard of it, and where the time went.
 
-Time runs to the right, row below row. In a row from above: the user's words and voice, the wait for the reply, the
-agent's voice and words, the engines at work. Across, lengths are seconds of the conversation; down, they are inches.
+In a row from above: the user's words and voice; the gap before the reply and what it went on (hear, think, speak, wait
+for the turn's end); the agent's voice and words; the engines. Across, lengths are seconds; down, they are inches.
 """
 
 from __future__ import annotations
@@ -218,9 +218,9 @@ class _Row:
             self.axes.plot(ends_s, [y, y], color=INK, lw=1.3, marker=5, markevery=[1], label="voice-to-voice gap")
             self.axes.plot(ends_s[:1], [y], color=INK, marker="|", ms=9)
         right_s = self.words("gap", "gap", f"{(ends_s[1] - ends_s[0]) * 1000:.0f} ms", ends_s[0])
-        marks = (took.transcript_ms, took.opinions_ms, took.first_clause_ms, took.first_audio_ms, took.reply_ms)
+        marks = (took.transcript_ms, took.first_clause_ms, took.first_audio_ms, took.reply_ms)
         steps, before_ms = list[str](), 0.0
-        for verb, after_ms in zip(("hear", "decide", "think", "speak", "hold"), marks, strict=True):
+        for verb, after_ms in zip(("hear", "think", "speak", "wait"), marks, strict=True):
             if after_ms is not None and after_ms - before_ms >= 1:
                 steps.append(f"{verb} {after_ms - before_ms:.0f}")
                 before_ms = after_ms

@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ RATE = 16_000
 
 
 def latency(reply_ms: float) -> ev.Latency:
-    transcript, opinions, clause, audio = (share * reply_ms for share in (0.3, 0.5, 0.8, 1.0))
+    transcript, opinions, clause, audio = (share * reply_ms for share in (0.3, 0.5, 0.8, 0.9))
     return ev.Latency(transcript, opinions, clause - 20, clause, audio, opinions, reply_ms)
 
 
@@ -225,7 +225,7 @@ def test_each_gap_is_an_arrow_with_its_number_and_where_it_went(picture: Any) ->
     seen = texts(picture)
     for (end_s, _), number in zip(arrows, ("460 ms", "520 ms", "630 ms", "800 ms"), strict=True):
         assert seen[number].get_position()[0] == pytest.approx(end_s)
-    assert "= hear 138 + decide 92 + think 138 + speak 92" in seen
+    assert "= hear 138 + think 230 + speak 46 + wait 46" in seen
     assert "median voice-to-voice 575 ms" in picture.texts[0].get_text()
     assert picture.texts[0].get_text().startswith("4 turns")
 
@@ -368,7 +368,7 @@ def test_numbers_of_quick_turns_stand_side_by_side() -> None:
         s.events += [ev.TurnEnded(at_s, turn, at_s, at_s, "", None), ev.ReplyStarted(at_s + 0.2, turn, latency(200))]
     found = [box for text, box in boxes(Timeline(s.recording).figure()) if text == "200 ms"]
     assert len(found) == 3 and len({box.y0 for box in found}) == 1
-    assert all(a.x1 <= b.x0 for a, b in zip(found, found[1:], strict=False))
+    assert all(a.x1 <= b.x0 for a, b in pairwise(found))
 
 
 def test_words_at_the_end_of_a_row_are_narrow_rather_than_far_from_their_voice() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
@@ -54,6 +55,22 @@ class Reply:
     def latency(self) -> Latency:
         after_ms = {name: round((at_s - self.speech_end_s) * 1000, 1) for name, at_s in self.marks.items()}
         return Latency(**{name: after_ms.get(name.removesuffix("_ms")) for name in Latency.__dataclass_fields__})
+
+    def duck(self, at_s: float) -> None:
+        self.playback.duck(at_s)
+        self.resumed = anyio.Event()
+
+    def resume(self, at_s: float) -> None:
+        self.playback.resume(at_s)
+        self.resumed.set()
+
+    async def caught_up(self, clock: Callable[[], float], lead_s: float) -> None:
+        """Wait until no more than `lead_s` of what was sent is still to be heard, and nobody speaks over it."""
+        while self.playback.ducked or self.playback.ahead_s(clock()) > lead_s + 0.001:
+            if self.playback.ducked:
+                await self.resumed.wait()
+            else:
+                await anyio.sleep(self.playback.ahead_s(clock()) - lead_s)
 
     def heard(self, at_s: float) -> tuple[str, str]:
         """The text that was heard of it until now, and what was generated but not heard."""

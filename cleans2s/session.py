@@ -13,46 +13,28 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from types import TracebackType
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import anyio
 import anyio.lowlevel
-from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from . import stages
+from . import events as ev
 from .audio import RATE, Audio
-from .blocking import stage_items, stage_value
 from .config import Config
 from .conversation import Conversation
+from .engines import Engines
 from .errors import StageError, TextError
-from .events import (
-    Ducked,
-    Ending,
-    Event,
-    Failed,
-    Ignored,
-    Interrupted,
-    PartialTranscript,
-    ReplyAudio,
-    ReplyEnded,
-    ReplyStarted,
-    ReplyText,
-    Resumed,
-    SoftEnd,
-    SpeechStarted,
-    StageRan,
-    TurnEnded,
-)
 from .floor import Verdict, takes_the_floor, verdict
 from .microphone import Microphone
+from .outbox import Outbox
 from .reply import Reply
-from .stages import Transcript
-from .text import Clauses, StablePrefix, hesitates, speakable, words_of
+from .stages import Chat, Transcript
+from .text import Clauses, StablePrefix, speakable, words_of
 from .turn import End, Onset, Pause, Resumption, TurnDetector, TurnEvent
 
 PREROLL = RATE // 4
@@ -64,6 +46,9 @@ the final one, and more often over the agent's voice, where they tell whether th
 
 CHUNK_S = 0.04
 """Length of a ReplyAudio."""
+
+LONG_S = 1.5
+"""Speech that is longer must have words; shorter may be a cough."""
 
 TEXT_LIMIT = 4_000
 """Characters of a typed turn; what an embedded language model can still read."""
@@ -105,21 +90,18 @@ class Session:
         self._partials = StablePrefix()
         self._partial_from = 0
         self._partial_running = anyio.Lock()
+        self._engines = Engines(self.config, self._clock, lambda event: self._outbox.note(event))
         self._exit = AsyncExitStack()
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> Session:
-        config = self.config
-        self._vad = (await to_thread.run_sync(stages.load, config.vad)).stream()
-        self._endpoint = await to_thread.run_sync(stages.load, config.endpoint)
-        self._asr = await to_thread.run_sync(stages.load, config.asr)
-        self._llm = await to_thread.run_sync(stages.load, config.llm)
-        self._tts = await to_thread.run_sync(stages.load, config.tts)
-        self._send, self._receive = anyio.create_memory_object_stream[Event](4096)
+        await self._engines.load()
+        self._hears_speech = self._engines.ear()
+        self._outbox = Outbox()
         self.began = anyio.current_time()
         self._tasks = await self._exit.enter_async_context(anyio.create_task_group())
-        self._tasks.start_soon(self._read_ahead, "Hello")
+        self._tasks.start_soon(self._engines.read_ahead, self._chat("Hello"))
         return self
 
     async def __aexit__(
@@ -129,19 +111,19 @@ class Session:
         try:
             return await self._exit.__aexit__(kind, error, trace)
         finally:
-            self._send.close()
-            self._receive.close()
+            self._outbox.close()
 
-    async def events(self) -> AsyncGenerator[Event]:
+    def events(self) -> AsyncGenerator[ev.Event]:
         """What happens, as it happens; ends with the session. For one reader."""
-        async with self._receive.clone() as received:
-            async for event in received:
-                yield event
+        return self._outbox.events()
 
     @property
     def now_s(self) -> float:
         """Seconds since the session began."""
         return anyio.current_time() - self.began
+
+    def _clock(self) -> float:
+        return self.now_s
 
     @property
     def idle(self) -> bool:
@@ -158,9 +140,9 @@ class Session:
         """The next sound of the user's microphone. Time goes by the samples heard, so silence has to be sent as well."""
         for frame in self._microphone.frames(audio):
             try:
-                p_speech = self._vad(frame)
+                p_speech = self._hears_speech(frame)
             except Exception as error:  # an engine's fault: the frame counts as silence, and listening goes on
-                await self._send.send(Failed(self.now_s, "vad", f"{type(error).__name__}: {error}"))
+                await self._outbox.put(ev.Failed(self.now_s, "vad", f"{type(error).__name__}: {error}"))
                 p_speech = 0.0
             for event in self._turns.push(p_speech, overlap=self._speaking is not None):
                 await self._on(event)
@@ -187,9 +169,9 @@ class Session:
         match event:
             case Onset(sample, overlap):
                 self._partials, self._partial_from = StablePrefix(), sample
-                await self._send.send(SpeechStarted(self.now_s, self._at_s(sample), overlap))
+                await self._outbox.put(ev.SpeechStarted(self.now_s, self._at_s(sample), overlap))
             case Pause(revision, onset, speech_end):
-                await self._send.send(SoftEnd(self.now_s, self._at_s(speech_end)))
+                await self._outbox.put(ev.SoftEnd(self.now_s, self._at_s(speech_end)))
                 self._prepared = Reply(onset, self._at_s(onset), self._at_s(speech_end), revision)
                 self._tasks.start_soon(self._respond, self._prepared)
             case Resumption():
@@ -224,13 +206,13 @@ class Session:
         async with self._partial_running:
             voiced_s = (self._turns.heard - onset) / RATE
             try:
-                said = await self._transcribe(self._microphone.since(onset - PREROLL), partial=True)
+                said = await self._engines.transcribe(self._microphone.since(onset - PREROLL), partial=True)
             except StageError:
                 return  # the same words are transcribed again at the soft end, and a failure is reported there
             if self._turns.onset == onset and said.text:
-                await self._send.send(PartialTranscript(self.now_s, said.text, self._partials.update(said.text)))
+                await self._outbox.put(ev.PartialTranscript(self.now_s, said.text, self._partials.update(said.text)))
                 if not (over := self._speaking):
-                    await self._read_ahead(said.text)
+                    await self._engines.read_ahead(self._chat(said.text))
                 elif self.config.interruption and takes_the_floor(said, voiced_s, self._agent_words()):
                     await self._interrupt(over)
 
@@ -243,13 +225,11 @@ class Session:
             return
         unclear = self.config.interruption and (self._turns.onset is not None or self._waiting is not None)
         if unclear and not reply.playback.ducked:
-            reply.playback.duck(self.now_s)
-            reply.resumed = anyio.Event()
-            await self._send.send(Ducked(self.now_s, reply.turn))
+            reply.duck(self.now_s)
+            await self._outbox.put(ev.Ducked(self.now_s, reply.turn))
         elif not unclear and reply.playback.ducked:
-            reply.playback.resume(self.now_s)
-            reply.resumed.set()
-            await self._send.send(Resumed(self.now_s, reply.turn))
+            reply.resume(self.now_s)
+            await self._outbox.put(ev.Resumed(self.now_s, reply.turn))
 
     def _agent_words(self) -> list[str]:
         """What an echo would consist of."""
@@ -262,10 +242,10 @@ class Session:
         if reply.over.is_set():
             return
         reply.scope.cancel()
-        await self._send.send(Interrupted(self.now_s, reply.turn, *reply.heard(self.now_s)))
+        await self._outbox.put(ev.Interrupted(self.now_s, reply.turn, *reply.heard(self.now_s)))
         await self._close(reply, "interrupted")
 
-    async def _close(self, reply: Reply, ending: Ending) -> None:
+    async def _close(self, reply: Reply, ending: ev.Ending) -> None:
         """The end of a reply, once: on the record, in the events; the floor goes to the one that waits for it."""
         if reply.over.is_set():
             return
@@ -279,7 +259,7 @@ class Session:
             self._speaking, self._waiting = self._waiting, None
             self.conversation.agent_heard(heard, "" if ending == "finished" else unheard, ending)
         if reply.message:
-            await self._send.send(ReplyEnded(self.now_s, reply.turn, ending if heard else "dropped", heard))
+            await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, ending if heard else "dropped", heard))
         await self._settle()
 
     # ── respond: hear → decide → think → speak → play ────────────────────────────────────────────────────────────────
@@ -289,7 +269,7 @@ class Session:
         with reply.scope:
             try:
                 if not await self._decide(reply):
-                    ending: Ending = "dropped"
+                    ending: ev.Ending = "dropped"
                 else:
                     ending = await self._deliver(reply, self._think)
             except StageError as failure:
@@ -300,26 +280,28 @@ class Session:
         """What was said, is it a turn, and has it ended? Returns whether there is something to answer."""
         if reply.said is None:
             audio = self._microphone.since(reply.onset - PREROLL)
-            self._tasks.start_soon(self._judge_sound, reply, audio)
+            if reply.revision:
+                self._tasks.start_soon(self._judge_sound, reply, audio)
             try:
-                reply.said = await self._transcribe(audio)
+                reply.said = await self._engines.transcribe(audio)
             finally:
                 reply.understood.set()
             reply.mark("transcript", self.now_s)
-            if not reply.said.text and reply.voiced_s >= 1.5:
-                raise StageError("asr", f"heard {reply.voiced_s:.1f} s of speech and returned no words")
         over = self._speaking if self._speaking is not reply else None
+        if not reply.said.text and not over and reply.voiced_s >= LONG_S:
+            raise StageError("asr", f"heard {reply.voiced_s:.1f} s of speech and returned no words")
         judged: Verdict = "turn"
         if over or not reply.said.text:
             judged = verdict(reply.said, reply.voiced_s, self._agent_words())
         if judged != "turn":
             if self._prepared is reply:
                 self._turns.drop()
-            await self._send.send(Ignored(self.now_s, reply.onset_s, reply.said.text, judged))
+            await self._outbox.put(ev.Ignored(self.now_s, reply.onset_s, reply.said.text, judged))
             return False
         if over and self.config.interruption:
             await self._interrupt(over)
-        self._tasks.start_soon(self._judge_words, reply, reply.said)
+        if reply.revision:
+            self._tasks.start_soon(self._judge_words, reply, reply.said)
         # Where it has to wait for the floor, it waits before thinking: the prompt holds what was heard meanwhile.
         return self.config.interruption or not over or await self._take_the_floor(reply)
 
@@ -334,10 +316,10 @@ class Session:
                 await other.over.wait()
         return not reply.over.is_set()
 
-    async def _apologise(self, reply: Reply, failure: StageError) -> Ending:
+    async def _apologise(self, reply: Reply, failure: StageError) -> ev.Ending:
         """Says in words that this reply failed, where there still is a voice."""
         has_floor = await self._take_the_floor(reply)
-        await self._send.send(Failed(self.now_s, failure.stage, failure.message))
+        await self._outbox.put(ev.Failed(self.now_s, failure.stage, failure.message))
         if failure.stage in APOLOGIES and has_floor:
 
             async def words(_: Reply, clauses: ClauseSink) -> None:
@@ -347,7 +329,7 @@ class Session:
             await self._deliver(reply, words)
         return "failed"
 
-    async def _deliver(self, reply: Reply, source: Callable[[Reply, ClauseSink], Awaitable[None]]) -> Ending:
+    async def _deliver(self, reply: Reply, source: Callable[[Reply, ClauseSink], Awaitable[None]]) -> ev.Ending:
         """Speak what `source` thinks, ahead as far as small buffers reach, and play it once the gate is open."""
         clause_sink, clauses = anyio.create_memory_object_stream[str | StageError](4)
         sound_sink, sound = anyio.create_memory_object_stream[Sound](4)
@@ -361,21 +343,15 @@ class Session:
 
     async def _think(self, reply: Reply, clauses: ClauseSink) -> None:
         assert reply.said
-        words = "" if reply.message else reply.said.text
-        chat = self.conversation.prompt(self.config.instructions, words)
-        splitter, text, started_s = Clauses(), "", self.now_s
+        chat, splitter = self._chat("" if reply.message else reply.said.text), Clauses()
         async with clauses:
             try:
-                async with aclosing(stage_items("llm", self.config.limits.llm_s, self._llm.reply, chat)) as pieces:
+                async with aclosing(self._engines.think(chat)) as pieces:
                     async for piece in pieces:
                         reply.mark("first_token", self.now_s)
-                        text += piece
                         for clause in splitter.push(piece):
                             reply.mark("first_clause", self.now_s)
                             await clauses.send(clause)
-                if not text.strip():
-                    raise StageError("llm", "returned no words")
-                self._ran("llm", started_s, text)
                 for clause in splitter.flush():
                     reply.mark("first_clause", self.now_s)
                     await clauses.send(clause)
@@ -395,18 +371,13 @@ class Session:
                 if not (text := speakable(clause)):
                     continue
                 reply.clauses.append(text)
-                started_s, peak = self.now_s, 0.0
                 try:
-                    async with aclosing(stage_items("tts", self.config.limits.tts_s, self._tts.speak, text)) as pieces:
+                    async with aclosing(self._engines.speak(text)) as pieces:
                         async for audio in pieces:
                             reply.mark("first_audio", self.now_s)
-                            peak = max(peak, audio.peak)
                             await sound.send((text, audio))
-                    if not peak:
-                        raise StageError("tts", f"returned no sound for {text[:60]!r}")
                 except StageError as failure:
                     return await sound.send(failure)
-                self._ran("tts", started_s, text)
                 await sound.send((text, None))
 
     async def _play(self, reply: Reply, sound: MemoryObjectReceiveStream[Sound]) -> StageError | None:
@@ -423,90 +394,54 @@ class Session:
                     reply.playback.end_clause()
                 case (text, audio):
                     if reply.playback.piece(text, audio.duration_s):
-                        await self._send.send(ReplyText(self.now_s, reply.turn, text))
+                        await self._outbox.put(ev.ReplyText(self.now_s, reply.turn, text))
                     await self._play_piece(reply, audio)
-        await self._played_until(reply, lead_s=0.0)
+        await reply.caught_up(self._clock, lead_s=0.0)
         return failure
 
     async def _play_piece(self, reply: Reply, audio: Audio) -> None:
         step = math.ceil(audio.rate * CHUNK_S)
         for start in range(0, len(audio.samples), step):
-            await self._played_until(reply, self.config.lead_s)
+            await reply.caught_up(self._clock, self.config.lead_s)
             if "reply" not in reply.marks:
                 reply.mark("reply", self.now_s)
-                await self._send.send(ReplyStarted(self.now_s, reply.turn, reply.latency()))
+                await self._outbox.put(ev.ReplyStarted(self.now_s, reply.turn, reply.latency()))
             chunk = replace(audio, samples=audio.samples[start : start + step])
             reply.playback.send(chunk.duration_s, self.now_s)
-            await self._send.send(ReplyAudio(self.now_s, reply.turn, chunk))
+            await self._outbox.put(ev.ReplyAudio(self.now_s, reply.turn, chunk))
             self.conversation.agent_heard(reply.heard(self.now_s)[0])
-
-    async def _played_until(self, reply: Reply, lead_s: float) -> None:
-        """Wait until no more than `lead_s` of what was sent is still to be heard, and nobody speaks over it."""
-        while reply.playback.ducked or reply.playback.ahead_s(self.now_s) > lead_s + 0.001:
-            if reply.playback.ducked:
-                await reply.resumed.wait()
-            else:
-                await anyio.sleep(reply.playback.ahead_s(self.now_s) - lead_s)
 
     async def _put_on_record(self, reply: Reply) -> None:
         """The turn is over, and its words (if any were understood) are part of the conversation."""
         if reply.message is None:
             text = reply.said.text if reply.said else ""
             reply.message = self.conversation.user_said(text, reply.onset_s)
-            await self._send.send(
-                TurnEnded(self.now_s, reply.turn, reply.onset_s, reply.speech_end_s, text, reply.p_end)
+            await self._outbox.put(
+                ev.TurnEnded(self.now_s, reply.turn, reply.onset_s, reply.speech_end_s, text, reply.p_end)
             )
 
-    # ── opinions ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _transcribe(self, audio: Audio, partial: bool = False) -> Transcript:
-        started_s, limit_s = self.now_s, self.config.limits.asr_s
-        said: Transcript | None = await stage_value("asr", limit_s, self._asr.transcribe, audio, partial)
-        if said is None:
-            raise StageError("asr", "returned nothing; expected a Transcript")
-        self._ran("asr", started_s, said.text)
-        return said
+    # ── opinions on whether the turn is over ──────────────────────────────────────────────────────────────────────────
 
     async def _judge_sound(self, reply: Reply, audio: Audio) -> None:
-        if reply.revision:
-            started_s = self.now_s
-            try:
-                p = await stage_value("endpoint", self.config.limits.endpoint_s, self._endpoint.complete, audio)
-            except StageError as failure:  # the turn then ends by the words and the silence alone
-                await self._send.send(Failed(self.now_s, failure.stage, failure.message))
-                return
-            self._ran("endpoint", started_s, f"{p:.2f}")
+        with self._reported():
+            p = await self._engines.sound_complete(audio)
             for event in self._turns.opine(reply.revision, audio=p):
                 await self._on(event)
 
     async def _judge_words(self, reply: Reply, said: Transcript) -> None:
-        """Whether the words are a whole utterance, over all readings of them (their weighted geometric mean)."""
-        if not reply.revision or not isinstance(self._llm, stages.JudgesCompleteness):
-            return
-        started_s, log_p = self.now_s, 0.0
-        try:
-            for words, weight in said.alternatives or ((said.text, 1.0),):
-                p = await stage_value("llm", self.config.limits.llm_s, self._llm.complete, words)
-                log_p += weight * math.log(max(p, 1e-6))
-        except StageError as failure:  # the turn then ends by the silence alone
-            await self._send.send(Failed(self.now_s, failure.stage, failure.message))
-            return
-        p = 0.0 if hesitates(said.text) else math.exp(log_p)
-        self._ran("llm", started_s, f"complete {p:.2g}")
-        reply.mark("opinions", self.now_s)
-        for event in self._turns.opine(reply.revision, words=p):
-            await self._on(event)
+        with self._reported():
+            p = await self._engines.words_complete(said)
+            reply.mark("opinions", self.now_s)
+            for event in self._turns.opine(reply.revision, words=p):
+                await self._on(event)
 
-    async def _read_ahead(self, words: str) -> None:
-        """While somebody speaks, the language model reads what the next prompt will probably begin with."""
-        if isinstance(self._llm, stages.ReadsAhead):
-            chat = self.conversation.prompt(self.config.instructions, words)
-            with contextlib.suppress(StageError):  # a fault will show, and be told, when there is something to answer
-                await stage_value("llm", self.config.limits.llm_s, self._llm.read, chat)
-
-    def _ran(self, stage: Literal["asr", "endpoint", "llm", "tts"], started_s: float, detail: str) -> None:
-        """For the timeline; never waits, because a reader who lags behind needs it least."""
+    @contextlib.contextmanager
+    def _reported(self) -> Generator[None]:
+        """A missing opinion is told of, and only makes the turn's end come later."""
         try:
-            self._send.send_nowait(StageRan(self.now_s, stage, started_s, self.now_s, detail))
-        except anyio.WouldBlock:
-            pass
+            yield
+        except StageError as failure:
+            self._outbox.note(ev.Failed(self.now_s, failure.stage, failure.message))
+
+    def _chat(self, words: str) -> Chat:
+        return self.conversation.prompt(self.config.instructions, words)

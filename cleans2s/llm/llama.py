@@ -1,8 +1,8 @@
 """A small language model in llama.cpp (xllamacpp: wheels, no compiler), inside this process.
 
-llama.cpp keeps what each of its slots has read (`cache_prompt`). Slot 0 has the conversation, so the first token of a reply
-costs only the words that are new; slot 1 is asked whether words are complete, under a prompt of its own, so that the
-question and the reply do not wait for each other.
+llama.cpp keeps what it has read (`cache_prompt`), so the first token of a reply costs only the words that are new. Whether
+words are complete is asked of a second, small context over the same weights: both answers are wanted at the same moment,
+one context would give them one after the other, and there are two cores.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from ..stages import Chat
 
 CLOSING = ".?!。？！"
 MARKS = CLOSING + "…,;:—-\"'”) "
+
+JUDGE_CONTEXT = 1024
+"""Tokens of the context in which words are judged: far more than a turn of a minute."""
 
 JUDGED_UNDER = "You are a friendly voice assistant. Answer in one or two short spoken sentences."
 """The system message under which words are judged. The examples below would make the judgement worse (area under the
@@ -60,23 +63,28 @@ class Llama:
     """Tokens for one conversation."""
 
     def load(self) -> LoadedLlama:
+        file = self.model if self.model.endswith(".gguf") else str(next(path(self.model).glob("*.gguf")))
+        loaded = LoadedLlama(self._server(file, self.context), self._server(file, JUDGE_CONTEXT), self)
+        loaded.complete("Hello")
+        return loaded
+
+    def _server(self, file: str, context: int) -> Any:
         import xllamacpp
 
         params = xllamacpp.CommonParams()
-        params.model.path = self.model if self.model.endswith(".gguf") else str(next(path(self.model).glob("*.gguf")))
-        params.n_parallel = 2
-        params.n_ctx = self.context * 2
+        params.model.path = file
+        params.n_parallel = 1
+        params.n_ctx = context
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self.threads
         params.verbosity = -1
         params.warmup = True
-        loaded = LoadedLlama(xllamacpp.Server(params), self)
-        loaded.complete("Hello")
-        return loaded
+        return xllamacpp.Server(params)
 
 
 @dataclass
 class LoadedLlama:
     server: Any
+    judge: Any
     settings: Llama
     places = 4
 
@@ -123,14 +131,13 @@ class LoadedLlama:
 
         The transcript's own final mark is left out: a recogniser writes one after anything.
         """
-        answer = self.server.handle_completions(
+        answer = self.judge.handle_completions(
             {
-                "prompt": self._before_words + _plain(words).rstrip(MARKS),
+                "prompt": self._before_words + _plain(words).rstrip(MARKS)[-JUDGE_CONTEXT:],
                 "n_predict": 1,
                 "n_probs": 40,
                 "temperature": 0,
                 "cache_prompt": True,
-                "id_slot": 1,
             }
         )
         choices = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
@@ -155,7 +162,6 @@ class LoadedLlama:
             "dry_multiplier": 0.8,
             "dry_allowed_length": 3,
             "cache_prompt": True,
-            "id_slot": 0,
         }
 
     def _template(self, messages: Chat) -> str:

@@ -1,0 +1,101 @@
+"""The loaded engines of one session: each is asked within its time limit, and every run is noted for the timeline."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from anyio import to_thread
+
+from . import stages
+from .audio import Audio
+from .blocking import stage_items, stage_value
+from .config import Config
+from .errors import StageError
+from .events import StageRan
+from .stages import Chat, Transcript, VADStream
+from .text import hesitates
+
+
+class Engines:
+    """Whatever goes wrong in an engine comes out as a StageError."""
+
+    def __init__(self, config: Config, clock: Callable[[], float], note: Callable[[StageRan], None]) -> None:
+        self._config = config
+        self._clock, self._note = clock, note
+
+    async def load(self) -> None:
+        """Once per process for equal settings; a second session gets the same ones."""
+        config = self._config
+        self._vad: stages.VAD = await to_thread.run_sync(stages.load, config.vad)
+        self._endpoint: stages.EndOfTurn = await to_thread.run_sync(stages.load, config.endpoint)
+        self._asr: stages.ASR = await to_thread.run_sync(stages.load, config.asr)
+        self._llm: stages.LLM = await to_thread.run_sync(stages.load, config.llm)
+        self._tts: stages.TTS = await to_thread.run_sync(stages.load, config.tts)
+
+    def ear(self) -> VADStream:
+        return self._vad.stream()
+
+    async def transcribe(self, audio: Audio, partial: bool = False) -> Transcript:
+        started_s, limit_s = self._clock(), self._config.limits.asr_s
+        said: Transcript | None = await stage_value("asr", limit_s, self._asr.transcribe, audio, partial)
+        if said is None:
+            raise StageError("asr", "returned nothing; expected a Transcript")
+        self._ran("asr", started_s, said.text)
+        return said
+
+    async def sound_complete(self, audio: Audio) -> float:
+        """The probability, by the sound, that the speaker has finished."""
+        started_s, limit_s = self._clock(), self._config.limits.endpoint_s
+        p: float = await stage_value("endpoint", limit_s, self._endpoint.complete, audio)
+        self._ran("endpoint", started_s, f"{p:.2f}")
+        return p
+
+    async def words_complete(self, said: Transcript) -> float | None:
+        """The probability that the words are a whole utterance, over all readings of them (their weighted geometric
+        mean); None if the language model has no opinion."""
+        if not isinstance(self._llm, stages.JudgesCompleteness):
+            return None
+        started_s, log_p = self._clock(), 0.0
+        for words, weight in said.alternatives or ((said.text, 1.0),):
+            p: float = await stage_value("llm", self._config.limits.llm_s, self._llm.complete, words)
+            log_p += weight * math.log(max(p, 1e-6))
+        p = 0.0 if hesitates(said.text) else math.exp(log_p)
+        self._ran("llm", started_s, f"complete {p:.2g}")
+        return p
+
+    async def read_ahead(self, chat: Chat) -> None:
+        """While somebody speaks, the language model reads what the next prompt will probably begin with: 0.3 s less for
+        the first answer, 0.03 s for later ones. A fault is passed over; it will show when there is something to answer."""
+        if isinstance(self._llm, stages.ReadsAhead):
+            with contextlib.suppress(StageError):
+                await stage_value("llm", self._config.limits.llm_s, self._llm.read, chat)
+
+    async def think(self, chat: Chat) -> AsyncGenerator[str]:
+        """The answer, piece by piece."""
+        started_s, text = self._clock(), ""
+        async with aclosing(stage_items("llm", self._config.limits.llm_s, self._llm.reply, chat)) as pieces:
+            async for piece in pieces:
+                text += piece
+                yield piece
+        if not text.strip():
+            raise StageError("llm", "returned no words")
+        self._ran("llm", started_s, text)
+
+    async def speak(self, text: str) -> AsyncGenerator[Audio]:
+        """The sound of a clause."""
+        started_s, peak = self._clock(), 0.0
+        async with aclosing(stage_items("tts", self._config.limits.tts_s, self._tts.speak, text)) as pieces:
+            async for audio in pieces:
+                peak = max(peak, audio.peak)
+                yield audio
+        if not peak:
+            raise StageError("tts", f"returned no sound for {text[:60]!r}")
+        self._ran("tts", started_s, text)
+
+    def _ran(self, stage: Any, started_s: float, detail: str) -> None:
+        now_s = self._clock()
+        self._note(StageRan(now_s, stage, started_s, now_s, detail))

@@ -1,0 +1,37 @@
+"""Events on their way to the one who reads them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+import anyio
+
+from .events import Event
+
+ROOM = 4096
+"""Events that a reader may lag behind: more than a minute of sound."""
+
+
+class Outbox:
+    def __init__(self) -> None:
+        self._send, self._receive = anyio.create_memory_object_stream[Event](ROOM)
+
+    async def put(self, event: Event) -> None:
+        """Waits for a reader that lags far behind: a slow client slows its own session, and no other."""
+        await self._send.send(event)
+
+    def note(self, event: Event) -> None:
+        """What nobody should wait for: it is left out when the reader lags far behind."""
+        with contextlib.suppress(anyio.WouldBlock):
+            self._send.send_nowait(event)
+
+    async def events(self) -> AsyncGenerator[Event]:
+        async with self._receive.clone() as received:
+            async for event in received:
+                yield event
+
+    def close(self) -> None:
+        """What was put can still be read by a reader that has begun."""
+        self._send.close()
+        self._receive.close()

@@ -40,7 +40,7 @@ from .turn import End, Onset, Pause, Resumption, TurnDetector, TurnEvent
 PREROLL = RATE // 4
 """Samples before the detected onset that belong to the turn: VAD notices a soft consonant late."""
 
-PARTIAL_EVERY, PARTIAL_EVERY_OVERLAP = RATE // 2, RATE * 3 // 10
+PARTIAL_EVERY, PARTIAL_EVERY_OVERLAP = RATE * 6 // 10, RATE * 3 // 10
 """Samples of new speech between two partial transcripts: seldom, because one that is still running at the soft end slows
 the final one, and more often over the agent's voice, where they tell whether the user takes the floor."""
 
@@ -278,10 +278,8 @@ class Session:
 
     async def _decide(self, reply: Reply) -> bool:
         """What was said, is it a turn, and has it ended? Returns whether there is something to answer."""
+        audio = self._microphone.since(reply.onset - PREROLL)
         if reply.said is None:
-            audio = self._microphone.since(reply.onset - PREROLL)
-            if reply.revision:
-                self._tasks.start_soon(self._judge_sound, reply, audio)
             try:
                 reply.said = await self._engines.transcribe(audio)
             finally:
@@ -301,7 +299,7 @@ class Session:
         if over and self.config.interruption:
             await self._interrupt(over)
         if reply.revision:
-            self._tasks.start_soon(self._judge_words, reply, reply.said)
+            self._tasks.start_soon(self._judge, reply, reply.said, audio)
         # Where it has to wait for the floor, it waits before thinking: the prompt holds what was heard meanwhile.
         return self.config.interruption or not over or await self._take_the_floor(reply)
 
@@ -422,24 +420,21 @@ class Session:
 
     # ── opinions on whether the turn is over ──────────────────────────────────────────────────────────────────────────
 
-    async def _judge_sound(self, reply: Reply, audio: Audio) -> None:
-        with self._reported():
-            p = await self._engines.sound_complete(audio)
-            for event in self._turns.opine(reply.revision, audio=p):
-                await self._on(event)
-
-    async def _judge_words(self, reply: Reply, said: Transcript) -> None:
-        with self._reported():
+    async def _judge(self, reply: Reply, said: Transcript, audio: Audio) -> None:
+        """The words' opinion first, because it decides most cases; the sound's where it still can change the answer. A
+        missing opinion is told of, and only makes the turn's end come later."""
+        try:
             p = await self._engines.words_complete(said)
             reply.mark("opinions", self.now_s)
             for event in self._turns.opine(reply.revision, words=p):
                 await self._on(event)
-
-    @contextlib.contextmanager
-    def _reported(self) -> Generator[None]:
-        """A missing opinion is told of, and only makes the turn's end come later."""
+        except StageError as failure:
+            self._outbox.note(ev.Failed(self.now_s, failure.stage, failure.message))
         try:
-            yield
+            if self._turns.revision == reply.revision and self._turns.undecided:
+                p = await self._engines.sound_complete(audio)
+                for event in self._turns.opine(reply.revision, audio=p):
+                    await self._on(event)
         except StageError as failure:
             self._outbox.note(ev.Failed(self.now_s, failure.stage, failure.message))
 

@@ -128,13 +128,14 @@ class ScriptedASR(Scripted):
 class ScriptedLLM(Scripted):
     """Says its answers one after another (the last one for ever), a word at a time; `chats` is what it was asked.
 
-    Words are complete when they end in a mark of `complete_marks`.
+    Words that end in a mark of `complete_marks` are complete with probability `complete_p`.
     """
 
     answers: list[str] = field(default_factory=lambda: ["All right, here is an answer."])
     first_s: float = 0.05
     word_s: float = 0.02
     complete_marks: str = ".?!"
+    complete_p: float = 0.6
     chats: list[Chat] = field(default_factory=list[Chat])
 
     async def reply(self, chat: Chat) -> AsyncIterator[str]:
@@ -147,7 +148,7 @@ class ScriptedLLM(Scripted):
 
     async def complete(self, words: str) -> float:
         await anyio.sleep(self.word_s)
-        return 0.6 if words.endswith(tuple(self.complete_marks)) else 0.0005
+        return self.complete_p if words.endswith(tuple(self.complete_marks)) else 0.0005
 
 
 @dataclass(eq=False)

@@ -3,8 +3,8 @@ wait, log or send. One frame is 512 samples at 16 kHz (32 ms); all positions are
 
 The end of a turn is never a fixed silence. At the *soft end*, a short silence, the session asks for two opinions:
 
-- the sound's (`audio`: an end-of-turn model, prosody), and
-- the words' (`words`: a language model's probability that they are a whole utterance),
+- the words' (`words`: a language model's probability that they are a whole utterance), and
+- the sound's (`audio`: an end-of-turn model, prosody), where it can still change the answer,
 
 and the silence that is still required shrinks with their fused probability, from `patience_ms` (a speaker who is
 thinking; pauses inside turns seldom exceed 1 s, Heldner & Edlund 2010) to `eager_ms` (a finished question).
@@ -50,7 +50,7 @@ class TurnTaking:
     """Silence required when they are sure that it is not: a thinking pause of 1 s is survived."""
 
     blind_ms: int = 704
-    """Silence required while an opinion is missing."""
+    """Silence required while the words have no opinion, and the sound none or a yes."""
 
     max_turn_s: float = 180.0
     """A turn that is longer is taken as ended, pause or not, so that a radio cannot fill the memory."""
@@ -92,17 +92,15 @@ class End:
 TurnEvent: TypeAlias = Onset | Pause | Resumption | End
 
 
-def fuse(audio: float | None, words: float | None) -> float | None:
-    """The probability that the turn is over, from one or both opinions; None without any.
+def fuse(words: float, audio: float = 0.0) -> float:
+    """The probability that the turn is over. Without an opinion of the sound, the one that waits longest.
 
     Logistic regression, fitted on 1,456 ends and mid-sentence pauses of eight voices (five of Kokoro, one of Piper, two
     readers) and rounded. The words decide (area under the curve 0.90 alone); the sound adds hesitation ("um": 0.92 to
     0.99), and gets the smaller say because it calls a quarter of the finished turns of unusual voices unfinished.
     """
-    if audio is None and words is None:
-        return None
-    z = 2.5 + (0.0 if audio is None else 0.15 * _logit(audio))
-    z += 0.0 if words is None else 2.0 * math.log10(min(max(words, 1e-4), 1.0))
+    audio = min(max(audio, 0.018), 0.982)
+    z = 2.5 + 2.0 * math.log10(min(max(words, 1e-4), 1.0)) + 0.15 * math.log(audio / (1 - audio))
     return 1 / (1 + math.exp(-z))
 
 
@@ -113,20 +111,13 @@ pays to answer at once or to wait. On synthetic voices 80 % of all ends are then
 thinking pauses of 0.5 to 1.0 s, 5 % are cut after words that cannot stand alone, 33 % after words that can."""
 
 
-def required_ms(p_end: float | None, settings: TurnTaking) -> float:
+def required_ms(p_end: float, settings: TurnTaking) -> float:
     """Silence after which a turn with this fused opinion is over."""
-    if p_end is None:
-        return settings.blind_ms
     share = 1.0 if p_end <= PATIENCE[0][0] else 0.0
     for (p0, share0), (p1, share1) in zip(PATIENCE, PATIENCE[1:], strict=False):
         if p0 < p_end <= p1:
             share = share0 + (share1 - share0) * (p_end - p0) / (p1 - p0)
     return settings.eager_ms + share * (settings.patience_ms - settings.eager_ms)
-
-
-def _logit(p: float) -> float:
-    p = min(max(p, 0.018), 0.982)
-    return math.log(p / (1 - p))
 
 
 @dataclass
@@ -195,14 +186,24 @@ class TurnDetector:
 
     @property
     def p_end(self) -> float | None:
-        return fuse(self._audio, self._words)
+        """The fused opinion; None as long as the words have none."""
+        return None if self._words is None else fuse(self._words, self._audio or 0.0)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether an opinion of the sound on this pause would still change anything."""
+        if self._audio is not None:
+            return False
+        never, always = (required_ms(fuse(self._words or 0.0, audio), self.settings) for audio in (0.0, 1.0))
+        return self._words is None or never > always
 
     @property
     def required_ms(self) -> float:
         """Silence after which this turn is over, as things stand."""
-        required = required_ms(self.p_end, self.settings)
-        missing = self._audio is None or self._words is None
-        return max(required, self.settings.blind_ms) if missing else required
+        if self._words is not None:
+            return required_ms(fuse(self._words, self._audio or 0.0), self.settings)
+        unfinished = self._audio is not None and self._audio < 0.5
+        return self.settings.patience_ms if unfinished else self.settings.blind_ms
 
     def _decide(self) -> Iterator[TurnEvent]:
         if self._paused and self.silence_ms >= self.required_ms:

@@ -129,7 +129,8 @@ def test_a_fault_ends_that_reply_and_the_next_turn_is_answered(stage_name, fault
 @pytest.mark.parametrize("fault", ["raises", "hangs"])
 def test_without_the_opinion_on_sound_the_reply_only_comes_later(fault):
     async def play():
-        async with Stage(endpoint=FaultyEndOfTurn(fault), limits=LIMITS) as stage:
+        # Words that leave it open whether the turn is over, so that the sound is asked.
+        async with Stage(endpoint=FaultyEndOfTurn(fault), llm=ScriptedLLM(complete_p=0.2), limits=LIMITS) as stage:
             await two_questions(stage)
         assert [f.stage for f in stage.all(Failed)] == ["endpoint"]
         assert [e.ending for e in stage.all(ReplyEnded)] == ["finished", "finished"]

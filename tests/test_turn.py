@@ -57,9 +57,23 @@ def test_the_end_comes_early_when_both_are_sure_and_late_when_they_are_not():
     assert end_after_ms(None) == pytest.approx(settings.blind_ms, abs=FRAME_MS)
 
 
-@pytest.mark.parametrize("one", [{"audio": 0.95}, {"words": 0.9}])
-def test_one_sure_opinion_waits_for_the_other(one):
-    assert end_after_ms(one) == pytest.approx(TurnTaking().blind_ms, abs=FRAME_MS)
+def test_one_opinion_alone():
+    settings = TurnTaking()
+    assert end_after_ms({"words": 0.9}) == pytest.approx(settings.eager_ms, abs=FRAME_MS)
+    assert end_after_ms({"words": 0.0001}) == pytest.approx(settings.patience_ms, abs=FRAME_MS)
+    assert end_after_ms({"audio": 0.9}) == pytest.approx(settings.blind_ms, abs=FRAME_MS)
+    assert end_after_ms({"audio": 0.1}) == pytest.approx(settings.patience_ms, abs=FRAME_MS)
+
+
+@pytest.mark.parametrize(("words", "open_question"), [(0.9, False), (0.0001, False), (0.2, True), (None, True)])
+def test_the_sound_is_asked_only_where_it_can_change_the_answer(words, open_question):
+    turns = TurnDetector()
+    hear(turns, 0.9, 800)
+    (pause,) = hear(turns, 0.1, 64)
+    list(turns.opine(pause.revision, words=words))
+    assert turns.undecided == open_question
+    assert not list(turns.opine(pause.revision, audio=0.5))
+    assert not turns.undecided
 
 
 def test_a_pause_of_one_second_in_mid_sentence_is_survived():

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .version import VERSION as __version__
+from . import version
 
 if TYPE_CHECKING:
     from .ask import Answer, ask
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .errors import Cleans2sError
     from .session import Session
     from .timeline import Timeline
+
+__version__ = version.VERSION
 
 __all__ = ["Answer", "Audio", "Cleans2sError", "Config", "Session", "Timeline", "__version__", "ask"]
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import anyio
-from anyio import from_thread
+from anyio import RunFinishedError, from_thread
 from anyio.lowlevel import current_token
 
 from .errors import StageError
@@ -34,7 +34,7 @@ def _places(method: Callable[..., Any]) -> threading.Semaphore:
 
 
 @asynccontextmanager
-async def running(method: Callable[..., Any], *args: Any) -> AsyncIterator[AsyncIterator[Any]]:
+async def running(method: Callable[..., Any], *args: Any) -> AsyncGenerator[AsyncIterator[Any]]:
     """Run a generator method of an engine, blocking or async, and iterate over it; leaving the block ends it."""
     if inspect.isasyncgenfunction(method):
         async with aclosing(method(*args)) as items:
@@ -53,9 +53,7 @@ async def call(method: Callable[..., Any], *args: Any) -> Any:
 
 
 @asynccontextmanager
-async def _in_thread(
-    places: threading.Semaphore, start: Callable[[], Iterator[Any]]
-) -> AsyncIterator[AsyncIterator[Any]]:
+async def _in_thread(places: threading.Semaphore, start: Callable[[], Iterator[Any]]) -> AsyncGenerator[AsyncIterator[Any]]:
     send, receive = anyio.create_memory_object_stream[Any](16)
     token = current_token()
     left = threading.Event()
@@ -73,16 +71,16 @@ async def _in_thread(
                         from_thread.run(send.send, item, token=token)
             finally:
                 places.release()
-        except (anyio.BrokenResourceError, from_thread.RunFinishedError):
+        except (anyio.BrokenResourceError, RunFinishedError):
             pass  # nobody listens any more
         except BaseException as error:
             failure.append(error)
         finally:
-            with contextlib.suppress(from_thread.RunFinishedError):
+            with contextlib.suppress(RunFinishedError):
                 from_thread.run_sync(send.close, token=token)
                 from_thread.run_sync(over.set, token=token)
 
-    async def items() -> AsyncIterator[Any]:
+    async def items() -> AsyncGenerator[Any]:
         async for item in receive:
             yield item
         if failure:
@@ -105,7 +103,7 @@ def _closeable(items: Iterator[Any]) -> Any:
     return items if inspect.isgenerator(items) else (item for item in items)
 
 
-async def stage_items(stage: str, limit_s: float, method: Callable[..., Any], *args: Any) -> AsyncIterator[Any]:
+async def stage_items(stage: str, limit_s: float, method: Callable[..., Any], *args: Any) -> AsyncGenerator[Any]:
     """What an engine yields, each item within `limit_s`. Whatever goes wrong in it becomes a StageError: this is the
     boundary behind which an engine's faults are expected, and programming errors are not."""
     async with running(method, *args) as items:
@@ -127,7 +125,7 @@ async def stage_items(stage: str, limit_s: float, method: Callable[..., Any], *a
 async def stage_value(stage: str, limit_s: float, method: Callable[..., Any], *args: Any) -> Any:
     """The same for a method that returns one value."""
 
-    async def once() -> AsyncIterator[Any]:
+    async def once() -> AsyncGenerator[Any]:
         yield await call(method, *args)
 
     async with aclosing(stage_items(stage, limit_s, once)) as values:

@@ -45,9 +45,7 @@ ENGINES: dict[str, dict[str, str]] = {
 }
 """Settings class of every engine by role and name. Packages add rows with entry points in the group `cleans2s.<role>`."""
 
-INSTRUCTIONS = (
-    "You are a friendly and helpful assistant in a spoken conversation. You answer in one or two short sentences."
-)
+INSTRUCTIONS = "You are a friendly and helpful assistant in a spoken conversation. You answer in one or two short sentences."
 
 
 @dataclass(frozen=True)
@@ -89,11 +87,7 @@ class Config:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Config:
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
-
+        tomllib = imported("tomllib" if sys.version_info >= (3, 11) else "tomli")
         try:
             return build(cls, tomllib.loads(Path(path).read_text("utf-8")))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -141,7 +135,8 @@ def build(kind: type[Any], values: Mapping[str, Any], base: Any = None, where: s
                     raise ConfigError(f"unknown engine {where}{name} = {engine!r}: valid are {', '.join(sorted(rows))}")
                 wanted = imported(rows[engine])
                 current = current if type(current) is wanted else wanted()
-            changes[name] = build(type(current), table, current, f"{where}{name}.")
+            settings = typing.cast("type[Any]", type(current))
+            changes[name] = build(settings, table, current, f"{where}{name}.")
     return dataclasses.replace(base, **changes)
 
 

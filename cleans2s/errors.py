@@ -1,11 +1,11 @@
 """What can go wrong, as a tree. Every message says what was wrong, what was expected, and the mend.
 
-    Cleans2sError
-    ├── AudioError      a file, frame or array that is not usable sound
-    ├── TextError       typed text that cannot be taken
-    ├── ConfigError     an unknown key or a value of the wrong type
-    ├── ModelError      weights that are missing, damaged or cannot be fetched
-    └── StageError      an engine that raised, hung or returned nothing
+Cleans2sError
+├── AudioError      a file, frame or array that is not usable sound
+├── TextError       typed text that cannot be taken
+├── ConfigError     an unknown key or a value of the wrong type
+├── ModelError      weights that are missing, damaged or cannot be fetched
+└── StageError      an engine that raised, hung or returned nothing
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ and a loudspeaker's echo is the agent itself; only the rest is a barge-in.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from .stages import Transcript
@@ -18,8 +19,8 @@ WORDS_TO_TELL = 3
 
 BACKCHANNELS = frozenset(
     "uh huh uhhuh mm hm hmm mhm mmhm mmhmm mhmm mmm um uhm ah aha oh ooh wow yeah yep yes yup ok okay right sure really "
-    "nice good great cool true exactly indeed interesting alright see i got it of course haha ha 嗯 哦 噢 啊 对 好 是 的 哈"
-    .split()
+    "nice good great cool true exactly indeed interesting alright see i got it of course haha ha "
+    "嗯 哦 噢 啊 对 好 是 的 哈".split()
 )
 
 COMMANDS = frozenset(
@@ -62,6 +63,6 @@ def takes_the_floor(partial: Transcript, voiced_s: float, agent_words: list[str]
 
 def _is_echo(words: list[str], agent_words: list[str]) -> bool:
     """Whether most neighbouring pairs of words were just spoken by the agent in the same order."""
-    spoken = set(zip(agent_words, agent_words[1:], strict=False))
-    pairs = list(zip(words, words[1:], strict=False))
+    spoken = set(pairwise(agent_words))
+    pairs = list(pairwise(words))
     return sum(pair in spoken for pair in pairs) >= 0.7 * len(pairs)

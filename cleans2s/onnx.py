@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .stages import imported
+
 
 def session(file: Path, threads: int = 1) -> Any:
     """An onnxruntime session on the CPU. Its idle threads do not spin: spinning costs the other engines their core."""
-    import onnxruntime
-
+    onnxruntime = imported("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

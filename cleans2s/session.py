@@ -11,13 +11,12 @@ ready. Interruption is the reply's cancel scope.
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from types import TracebackType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import anyio
 import anyio.lowlevel
@@ -43,6 +42,10 @@ PREROLL = RATE // 4
 PARTIAL_EVERY, PARTIAL_EVERY_OVERLAP = RATE * 6 // 10, RATE * 3 // 10
 """Samples of new speech between two partial transcripts: seldom, because one that is still running at the soft end slows
 the final one, and more often over the agent's voice, where they tell whether the user takes the floor."""
+
+PARTIAL_WINDOW = 20 * RATE
+"""Of a long turn, partial transcripts are of the last samples only: to hear all of it again and again would leave no time
+for anything else."""
 
 CHUNK_S = 0.04
 """Length of a ReplyAudio."""
@@ -204,9 +207,10 @@ class Session:
         if self._partial_running.locked():
             return
         async with self._partial_running:
-            voiced_s = (self._turns.heard - onset) / RATE
+            heard, voiced_s = self._turns.heard, (self._turns.heard - onset) / RATE
             try:
-                said = await self._engines.transcribe(self._microphone.since(onset - PREROLL), partial=True)
+                audio = self._microphone.since(max(onset - PREROLL, heard - PARTIAL_WINDOW))
+                said = await self._engines.transcribe(audio, partial=True)
             except StageError:
                 return  # the same words are transcribed again at the soft end, and a failure is reported there
             if self._turns.onset == onset and said.text:
@@ -242,6 +246,7 @@ class Session:
         if reply.over.is_set():
             return
         reply.scope.cancel()
+        reply.playback.duck(self.now_s)  # from here on nothing of it is heard
         await self._outbox.put(ev.Interrupted(self.now_s, reply.turn, *reply.heard(self.now_s)))
         await self._close(reply, "interrupted")
 
@@ -327,10 +332,11 @@ class Session:
             await self._deliver(reply, words)
         return "failed"
 
-    async def _deliver(self, reply: Reply, source: Callable[[Reply, ClauseSink], Awaitable[None]]) -> ev.Ending:
+    async def _deliver(self, reply: Reply, source: Callable[[Reply, ClauseSink], Coroutine[Any, Any, None]]) -> ev.Ending:
         """Speak what `source` thinks, ahead as far as small buffers reach, and play it once the gate is open."""
         clause_sink, clauses = anyio.create_memory_object_stream[str | StageError](4)
         sound_sink, sound = anyio.create_memory_object_stream[Sound](4)
+        failure: StageError | None = None
         with clause_sink, clauses, sound_sink, sound:
             async with anyio.create_task_group() as ahead:
                 ahead.start_soon(source, reply, clause_sink)
@@ -365,7 +371,8 @@ class Session:
         async with sound:
             async for clause in clauses:
                 if isinstance(clause, StageError):
-                    return await sound.send(clause)
+                    await sound.send(clause)
+                    return
                 if not (text := speakable(clause)):
                     continue
                 reply.clauses.append(text)
@@ -375,7 +382,8 @@ class Session:
                             reply.mark("first_audio", self.now_s)
                             await sound.send((text, audio))
                 except StageError as failure:
-                    return await sound.send(failure)
+                    await sound.send(failure)
+                    return
                 await sound.send((text, None))
 
     async def _play(self, reply: Reply, sound: MemoryObjectReceiveStream[Sound]) -> StageError | None:
@@ -414,9 +422,7 @@ class Session:
         if reply.message is None:
             text = reply.said.text if reply.said else ""
             reply.message = self.conversation.user_said(text, reply.onset_s)
-            await self._outbox.put(
-                ev.TurnEnded(self.now_s, reply.turn, reply.onset_s, reply.speech_end_s, text, reply.p_end)
-            )
+            await self._outbox.put(ev.TurnEnded(self.now_s, reply.turn, reply.onset_s, reply.speech_end_s, text, reply.p_end))
 
     # ── opinions on whether the turn is over ──────────────────────────────────────────────────────────────────────────
 

@@ -127,6 +127,7 @@ def unload(engine: Engine[Any]) -> None:
 
 
 def imported(path: str) -> Any:
-    """`package.module:name`, imported now."""
+    """A module, or `package.module:name` of one, imported now. Engines' packages have no types: from here on it is Any."""
     module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
+    found: Any = importlib.import_module(module)
+    return getattr(found, name) if name else found

@@ -66,6 +66,7 @@ async def talk(
     session = session or Session(config)
     played: list[Audio] = []
     spoken_s: list[float] = []
+    began_s = 0.0
     seen: list[Event] = []
 
     async def watch() -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeAlias
 
 from .audio import RATE
@@ -104,7 +105,7 @@ def fuse(words: float, audio: float = 0.0) -> float:
     return 1 / (1 + math.exp(-z))
 
 
-PATIENCE = ((0.12, 1.0), (0.67, 0.78), (0.73, 0.0))
+PATIENCE = ((0.12, 1.0), (0.67, 0.62), (0.73, 0.0))
 """Share of the way from `eager_ms` to `patience_ms` that is required at a fused probability; straight lines between.
 A steep edge: between 0.6 and 1.0 s a millisecond of waiting saves the same share of pauses wherever it is spent, so it
 pays to answer at once or to wait. On synthetic voices 80 % of all ends are then answered at once and 90 % within 0.95 s; of
@@ -114,7 +115,7 @@ thinking pauses of 0.5 to 1.0 s, 5 % are cut after words that cannot stand alone
 def required_ms(p_end: float, settings: TurnTaking) -> float:
     """Silence after which a turn with this fused opinion is over."""
     share = 1.0 if p_end <= PATIENCE[0][0] else 0.0
-    for (p0, share0), (p1, share1) in zip(PATIENCE, PATIENCE[1:], strict=False):
+    for (p0, share0), (p1, share1) in pairwise(PATIENCE):
         if p0 < p_end <= p1:
             share = share0 + (share1 - share0) * (p_end - p0) / (p1 - p0)
     return settings.eager_ms + share * (settings.patience_ms - settings.eager_ms)

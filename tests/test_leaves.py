@@ -116,7 +116,10 @@ def test_the_first_clause_is_short_and_later_ones_are_sentences():
 
 
 def test_abbreviations_decimals_and_numbers_do_not_end_a_sentence():
-    assert clauses("Dr. Smith has 3.14 apples. He eats e.g. pie.", 1) == ["Dr. Smith has 3.14 apples.", "He eats e.g. pie."]
+    assert clauses("Dr. Smith has 3.14 apples. He eats e.g. pie.", 1) == [
+        "Dr. Smith has 3.14 apples.",
+        "He eats e.g. pie.",
+    ]
     assert clauses("你好，我是小明。你呢？") == ["你好，", "我是小明。", "你呢？"]
 
 

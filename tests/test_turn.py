@@ -30,9 +30,7 @@ def end_after_ms(opinion: dict[str, float] | None) -> float:
     spoken = turns.heard
     events = hear(turns, 0.1, 3200, opinion)
     assert isinstance(events[-1], End)
-    silence_frames = next(
-        n for n in range(1, 100) if any(isinstance(e, End) for e in replayed(n, opinion))
-    )
+    silence_frames = next(n for n in range(1, 100) if any(isinstance(e, End) for e in replayed(n, opinion)))
     assert events[-1].speech_end == spoken
     return silence_frames * FRAME_MS
 

@@ -15,11 +15,12 @@ import numpy as np
 
 from ..audio import RATE, Audio, Samples, silence
 from ..models import path
-from ..stages import Transcript
+from ..stages import Transcript, imported
 from ..text import words_of
 
-WINDOW_S = 28.0
-"""The most that is encoded at once; longer turns are cut at the quietest moment of the last third of the window."""
+WINDOW_S = 12.0
+"""The most that is encoded at once; longer turns are cut at the quietest moment of the last third of the window. Whisper
+would take 30 s, but without time stamps it leaves out sentences that resemble earlier ones."""
 
 PADDING_S = 2.0
 
@@ -30,8 +31,11 @@ silence (heard as "you") has 1.26 to 1.35, noise, typing and coughs 1.12 to 1.43
 REPETITION_PENALTY = 1.05
 """1.1 leaves out words that a person does say twice ("it was the best of times, it was the worst of times"); 1.0 loops."""
 
-FASTEST = 4.5
-"""Words a second that a person may say."""
+FASTEST = 4.0
+"""Words a second beyond which saying the same thing again and again is a loop of the decoder, not of the speaker."""
+
+GUESS = -2.0
+"""Mean log probability given to what was cut from a loop: repeating itself makes the decoder sure of itself."""
 
 BEAM = 4
 """Hypotheses of a final transcript. On one core they cost a tenth more than one, because a step of the decoder is bound by
@@ -52,23 +56,19 @@ class Whisper:
     """Threads of one run. With two, this model is slower on two cores than with one: it spends them on waiting."""
 
     def load(self) -> LoadedWhisper:
-        import ctranslate2
-        import tokenizers
-        from faster_whisper.feature_extractor import FeatureExtractor
-        from faster_whisper.tokenizer import Tokenizer
-
+        extractor = imported("faster_whisper.feature_extractor:FeatureExtractor")
+        whisper, tokenizer = imported("ctranslate2").models.Whisper, imported("faster_whisper.tokenizer:Tokenizer")
+        vocabulary = imported("tokenizers").Tokenizer
         folder = path(self.model)
         # Two workers: a partial transcript that is under way does not delay the final one.
-        model = ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="int8", intra_threads=self.threads, inter_threads=2
-        )
-        tokenizer = Tokenizer(
-            tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")),
+        model = whisper(str(folder), device="cpu", compute_type="int8", intra_threads=self.threads, inter_threads=2)
+        words = tokenizer(
+            vocabulary.from_file(str(folder / "tokenizer.json")),
             model.is_multilingual,
             task="transcribe",
             language=(self.language or "en") if model.is_multilingual else "en",
         )
-        loaded = LoadedWhisper(model, tokenizer, FeatureExtractor(), self.language)
+        loaded = LoadedWhisper(model, words, extractor(), self.language)
         loaded.transcribe(Audio(silence(1.0)))
         return loaded
 
@@ -95,11 +95,9 @@ class LoadedWhisper:
         )
 
     def _window(self, samples: Samples, beam: int) -> Transcript:
-        import ctranslate2
-
         mel = self.features(np.concatenate([samples, silence(PADDING_S)]), padding=0)
         mel = np.ascontiguousarray(mel[None, :, : mel.shape[1] // 2 * 2])  # the encoder halves the number of frames
-        encoded = self.model.encode(ctranslate2.StorageView.from_array(mel))
+        encoded = self.model.encode(imported("ctranslate2").StorageView.from_array(mel))
         prompt = [*self.tokenizer.sot_sequence, self.tokenizer.no_timestamps]
         if not self.language and self.model.is_multilingual:
             prompt[1] = self.tokenizer.tokenizer.token_to_id(self.model.detect_language(encoded)[0][0][0])
@@ -115,23 +113,22 @@ class LoadedWhisper:
         )[0]
         if result.no_speech_prob - result.scores[0] / 4 > NO_SPEECH:
             return Transcript("", result.scores[0], result.no_speech_prob)
-        readings = self._merged(result.sequences_ids, result.scores, len(samples) / RATE)
-        return Transcript(readings[0][0], result.scores[0], result.no_speech_prob, readings if readings[0][0] else ())
+        texts = [self.tokenizer.decode(ids).strip() for ids in result.sequences_ids]
+        cut = [without_loop(text, len(samples) / RATE) for text in texts]
+        readings = _merged(cut, [s * (len(ids) + 1) for s, ids in zip(result.scores, result.sequences_ids, strict=True)])
+        confidence = result.scores[0] if cut[0] == texts[0] else min(GUESS, result.scores[0])
+        return Transcript(readings[0][0], confidence, result.no_speech_prob, readings if readings[0][0] else ())
 
-    def _merged(
-        self, hypotheses: list[list[int]], scores: list[float], seconds: float
-    ) -> tuple[tuple[str, float], ...]:
-        """Readings that differ in more than marks and case, with their share of the probability; the best one first."""
-        total = [score * (len(ids) + 1) for ids, score in zip(hypotheses, scores, strict=True)]
-        weights = np.exp(np.array(total) - max(total))
-        readings: dict[tuple[str, ...], tuple[str, float]] = {}
-        for ids, weight in zip(hypotheses, (weights / weights.sum()).tolist(), strict=True):
-            text = without_loop(self.tokenizer.decode(ids).strip(), seconds)
-            # Marks without a word are what Whisper makes of music and hum.
-            key = tuple(words_of(text))
-            first, sum_so_far = readings.get(key, (text if key else "", 0.0))
-            readings[key] = first, sum_so_far + weight
-        return tuple(readings.values())
+
+def _merged(texts: list[str], log_probabilities: list[float]) -> tuple[tuple[str, float], ...]:
+    """Readings that differ in more than marks and case, with their share of the probability; the best one first."""
+    weights = np.exp(np.array(log_probabilities) - max(log_probabilities))
+    readings: dict[tuple[str, ...], tuple[str, float]] = {}
+    for text, weight in zip(texts, (weights / weights.sum()).tolist(), strict=True):
+        key = tuple(words_of(text))  # marks without a word are what Whisper makes of music and hum
+        first, so_far = readings.get(key, (text if key else "", 0.0))
+        readings[key] = first, so_far + weight
+    return tuple(readings.values())
 
 
 def _windows(samples: Samples) -> Iterator[Samples]:
@@ -149,7 +146,7 @@ def without_loop(text: str, seconds: float) -> str:
     """Cuts a text that says the same thing over and over to its end, and is too long to have been said in the time."""
     tokens = text.split()
     words = [" ".join(words_of(token)) for token in tokens]
-    if len(words) <= FASTEST * seconds + 1:
+    if len(words) < FASTEST * seconds:
         return text
     for start in range(len(words)):
         for size in range(1, (len(words) - start) // 2 + 1):

@@ -10,6 +10,7 @@ import numpy as np
 from ..audio import RATE, Audio
 from ..models import path
 from ..onnx import session
+from ..stages import imported
 
 WINDOW_S = 8
 """The model hears the last eight seconds; shorter sound is padded in front."""
@@ -20,10 +21,9 @@ class SmartTurn:
     """25 ms on one core, whatever the length."""
 
     def load(self) -> LoadedSmartTurn:
-        from faster_whisper.feature_extractor import FeatureExtractor
-
+        extractor = imported("faster_whisper.feature_extractor:FeatureExtractor")
         folder = path("smart-turn-v3.2")
-        loaded = LoadedSmartTurn(session(folder / "smart-turn-v3.2-cpu.onnx"), FeatureExtractor(chunk_length=WINDOW_S))
+        loaded = LoadedSmartTurn(session(folder / "smart-turn-v3.2-cpu.onnx"), extractor(chunk_length=WINDOW_S))
         loaded.complete(Audio(np.zeros(RATE, np.float32)))
         return loaded
 

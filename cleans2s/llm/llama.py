@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..models import path
-from ..stages import Chat
+from ..stages import Chat, imported
 
 CLOSING = ".?!。？！"
 MARKS = CLOSING + "…,;:—-\"'”) "
@@ -69,8 +69,7 @@ class Llama:
         return loaded
 
     def _server(self, file: str, context: int) -> Any:
-        import xllamacpp
-
+        xllamacpp = imported("xllamacpp")
         params = xllamacpp.CommonParams()
         params.model.path = file
         params.n_parallel = 1

@@ -41,7 +41,7 @@ def build() -> gr.Blocks:
         gr.Markdown("# cleans2s\nRecord a question or upload one; it is played to the agent in real time.")
         with gr.Row():
             with gr.Column():
-                recording = gr.Audio(sources=["microphone", "upload"], type="filepath", label="Your question")
+                recording = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your question")
                 ask = gr.Button("Ask", variant="primary")
             with gr.Column():
                 heard = gr.Textbox(label="You said")

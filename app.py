@@ -38,7 +38,7 @@ async def answer(recording: str | None) -> tuple[str, str, tuple[int, object], s
 
 def build() -> gr.Blocks:
     with gr.Blocks(title="cleans2s") as page:
-        gr.Markdown("# cleans2s\nRecord a question or upload one; it is played to the agent in real time.")
+        gr.Markdown("# cleans2s\nUpload a question or record one; it is played to the agent in real time.")
         with gr.Row():
             with gr.Column():
                 recording = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your question")
@@ -47,7 +47,7 @@ def build() -> gr.Blocks:
                 heard = gr.Textbox(label="You said")
                 text = gr.Textbox(label="The agent")
                 sound = gr.Audio(label="The answer", autoplay=True)
-        picture = gr.Image(label="What happened when", type="filepath")
+        picture = gr.Image(label="What happened when", type="filepath", show_label=False)
         log = gr.File(label="Event log")
         # One conversation at a time: two would share the two cores and both be slow.
         ask.click(answer, recording, [heard, text, sound, picture, log], concurrency_limit=1, api_name="ask")

@@ -18,8 +18,12 @@ class Outbox:
         self._send, self._receive = anyio.create_memory_object_stream[Event](ROOM)
 
     async def put(self, event: Event) -> None:
-        """Waits for a reader that lags far behind: a slow client slows its own session, and no other."""
-        await self._send.send(event)
+        """At once while there is room, so that what happened and the event of it cannot come apart; otherwise it waits for
+        the reader: a slow client slows its own session, and no other."""
+        try:
+            self._send.send_nowait(event)
+        except anyio.WouldBlock:
+            await self._send.send(event)
 
     def note(self, event: Event) -> None:
         """What nobody should wait for: it is left out when the reader lags far behind."""

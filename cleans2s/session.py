@@ -225,7 +225,7 @@ class Session:
     async def _settle(self) -> None:
         """The agent pauses while the user makes a sound of which nobody knows yet whether it is a turn (duck), and goes
         on when it was none (resume)."""
-        if (reply := self._speaking) is None:
+        if (reply := self._speaking) is None or reply.over.is_set():
             return
         unclear = self.config.interruption and (self._turns.onset is not None or self._waiting is not None)
         if unclear and not reply.playback.ducked:
@@ -243,11 +243,7 @@ class Session:
         """The user takes the floor: cancel the reply, keep on record what was heard of it, listen."""
         await reply.understood.wait()  # what the user said before belongs to the conversation, answered or not
         await self._put_on_record(reply)
-        if reply.over.is_set():
-            return
         reply.scope.cancel()
-        reply.playback.duck(self.now_s)  # from here on nothing of it is heard
-        await self._outbox.put(ev.Interrupted(self.now_s, reply.turn, *reply.heard(self.now_s)))
         await self._close(reply, "interrupted")
 
     async def _close(self, reply: Reply, ending: ev.Ending) -> None:
@@ -255,7 +251,10 @@ class Session:
         if reply.over.is_set():
             return
         reply.over.set()
+        reply.playback.duck(self.now_s)  # from here on nothing of it is heard
         heard, unheard = reply.heard(self.now_s)
+        if ending == "interrupted":
+            await self._outbox.put(ev.Interrupted(self.now_s, reply.turn, heard, unheard))
         if self._prepared is reply:
             self._prepared = None
         if self._waiting is reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,7 +101,13 @@ def _config(options: argparse.Namespace) -> Config:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            """The reader has gone (`| head`): go on without words, so that what was asked for is still written."""
+            self.quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return Output(highlight=False, soft_wrap=True)
 
 
 # ── talk ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

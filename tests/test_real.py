@@ -249,6 +249,19 @@ def test_a_mistake_is_answered_with_a_sentence(arguments, message):
     assert "Traceback" not in ran.stderr + ran.stdout
 
 
+def test_talk_goes_on_when_its_reader_has_gone(tmp_path):
+    out = tmp_path / "conversation.wav"
+    command = [sys.executable, "-m", "cleans2s", "talk", str(SOUNDS / "capital.flac"), "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as talking:
+        assert talking.stdout
+        assert talking.stderr
+        talking.stdout.readline()
+        talking.stdout.close()
+        assert talking.stderr.read() == ""
+        assert talking.wait() == 0
+    assert Audio.from_file(out).duration_s > 2
+
+
 def test_the_doctor_finds_all_well():
     ran = cleans2s("doctor")
     assert ran.returncode == 0, ran.stdout

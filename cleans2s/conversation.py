@@ -60,12 +60,6 @@ class Conversation:
                     self.messages[index] = replace(message, text=text, unheard=unheard, ending=ending)
                 return
 
-    @property
-    def was_interrupted(self) -> bool:
-        """Whether the agent's last closed reply was cut by the user."""
-        closed = [m for m in self.messages if m.role == "assistant" and m.ending]
-        return bool(closed) and closed[-1].ending == "interrupted"
-
     def prompt(self, instructions: str, words: str = "") -> list[dict[str, str]]:
         """Chat messages for a language model: the instructions, what was said, and the user's `words` that are not yet
         on the record. Successive words of the user become one message; an interrupted reply ends in a dash and says so.

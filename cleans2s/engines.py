@@ -68,8 +68,8 @@ class Engines:
         return p
 
     async def read_ahead(self, chat: Chat) -> None:
-        """While somebody speaks, the language model reads what the next prompt will probably begin with: 0.3 s less for
-        the first answer, 0.03 s for later ones. A fault is passed over; it will show when there is something to answer."""
+        """While somebody speaks, the language model reads what the next prompt will probably begin with. A fault
+        is passed over; it will show when there is something to answer."""
         if isinstance(self._llm, stages.ReadsAhead):
             with contextlib.suppress(StageError):
                 await stage_value("llm", self._config.limits.llm_s, self._llm.read, chat)

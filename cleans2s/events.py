@@ -43,7 +43,7 @@ class SoftEnd:
 
 @dataclass(frozen=True)
 class TurnEnded:
-    """The user's turn is over; `p_end` is the fused probability of that, None when both opinions were missing."""
+    """The user's turn is over; `p_end` is the fused probability of that, None when the words had no opinion."""
 
     at_s: float
     turn: int
@@ -141,7 +141,7 @@ class ReplyEnded:
 
 @dataclass(frozen=True)
 class StageRan:
-    """One run of an engine, for the timeline; `used` is False when its result was thrown away."""
+    """One run of an engine, for the timeline; `detail` is what came of it."""
 
     at_s: float
     stage: Literal["asr", "endpoint", "llm", "tts"]

@@ -67,11 +67,6 @@ class Playback:
         self.ducked = False
         self._running_since_s = at_s if self.sent_s else None
 
-    def report(self, position_s: float, at_s: float) -> None:
-        """A client's own word on what it has played, which is better than the estimate."""
-        self._played_s = min(max(position_s, 0.0), self.sent_s)
-        self._running_since_s = None if self.ducked else at_s
-
     def position_s(self, at_s: float) -> float:
         running_s = 0.0 if self._running_since_s is None else at_s - self._running_since_s
         return min(self._played_s + max(running_s, 0.0), self.sent_s)

@@ -119,13 +119,6 @@ def load(engine: Engine[Loaded_co]) -> Loaded_co:
         return _loaded[engine]
 
 
-def unload(engine: Engine[Any]) -> None:
-    """Forget a loaded engine, so that its memory can return once no session uses it."""
-    with _registry_lock:
-        _loaded.pop(engine, None)
-        _locks.pop(engine, None)
-
-
 def imported(path: str) -> Any:
     """A module, or `package.module:name` of one, imported now. Engines' packages have no types: from here on it is Any."""
     module, _, name = path.partition(":")

@@ -172,8 +172,6 @@ def test_the_position_stands_while_ducked_and_in_gaps():
     assert playback.position_s(20) == pytest.approx(1.5)
     playback.resume(20)
     assert playback.position_s(20.2) == pytest.approx(1.7)
-    playback.report(0.3, 21)
-    assert playback.position_s(21) == pytest.approx(0.3)
 
 
 def test_words_are_heard_in_proportion_and_never_half():
@@ -267,7 +265,6 @@ def test_the_prompt_tells_of_an_interruption_and_joins_turns():
     assert [m["role"] for m in prompt] == ["system", "user", "assistant", "user"]
     assert prompt[1]["content"] == "Tell me a story."
     assert prompt[2]["content"] == f"Once upon a— {INTERRUPTED_NOTE}"
-    assert said.was_interrupted
 
 
 def test_a_reply_nobody_heard_is_not_on_the_record():

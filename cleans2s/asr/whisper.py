@@ -1,8 +1,8 @@
 """Whisper in CTranslate2 (faster-whisper's conversion), encoding only what was said.
 
-Whisper always sees 30 s; here it sees the utterance and two seconds of silence, which costs 20 ms instead of 200 for
-`base`. The price is that it tends to say things twice, because it was not trained on short windows: a slight repetition
-penalty stops most of that, and a loop that gets through is cut.
+Whisper always sees 30 s; here it sees the utterance and two seconds of silence, which `base` encodes in about 20 ms. The
+price is that it tends to say things twice, because it was not trained on short windows: a slight repetition penalty stops
+most of that, and a loop that gets through is cut.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Whisper:
     """A name from `cleans2s models list`."""
 
     language: str = "en"
-    """Code of the language spoken; "" lets Whisper find out, which costs about 20 ms."""
+    """Code of the language spoken; "" lets Whisper find out."""
 
     threads: int = 1
     """Threads of one run. With two, this model is slower on two cores than with one: it spends them on waiting."""

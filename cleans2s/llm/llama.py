@@ -57,7 +57,7 @@ class Llama:
     """Pairs of question and answer to imitate; none for a model that follows instructions."""
 
     threads: int = 1
-    """With two, the first token comes 10 ms sooner while nothing else runs, and the voice later, because it waits."""
+    """With two, the first token comes 10 ms sooner while nothing else runs; but the voice wants the other core."""
 
     context: int = 2048
     """Tokens for one conversation."""

@@ -78,6 +78,9 @@ class Config:
     interruption: bool = True
     """Whether the user can interrupt; otherwise the agent finishes first, and what was said meanwhile is the next turn."""
 
+    hands_free: bool = True
+    """Whether turns are found in the sound. Otherwise whoever drives the session ends them with `commit` (push to talk)."""
+
     instructions: str = INSTRUCTIONS
     """The system prompt."""
 

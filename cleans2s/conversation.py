@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from .events import Ending
+from .playback import Playback
+from .stages import Chat
+
+SILENT_NOTE = "(The user is silent.)"
+"""Where the agent speaks without being asked: a language model would go on with its own last sentence."""
 
 INTERRUPTED_NOTE = "(You were interrupted here and did not finish.)"
 
@@ -15,16 +21,28 @@ PROMPT_CHARS = 6_000
 message: a prompt that changes at its front every turn would make the model read all of it again (prefix reuse)."""
 
 
+def new_id() -> str:
+    return f"item_{secrets.token_hex(8)}"
+
+
 @dataclass(frozen=True)
 class Message:
-    """`ending` is None for the user's messages and for a reply that is being spoken; `unheard` is what the user did
-    not hear of an interrupted or failed reply."""
+    """`ending` is None for what is not a reply, and for a reply that is being spoken; `unheard` is what the user did not
+    hear of an interrupted or failed reply. A `call` is a function that the model wants called (its arguments are the
+    text), an `output` what came of it."""
 
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant", "system", "call", "output"]
     text: str
-    at_s: float
+    at_s: float = 0.0
     ending: Ending | None = None
     unheard: str = ""
+    id: str = field(default_factory=new_id)
+    call_id: str = ""
+    name: str = ""
+    """Of the function, in a call."""
+
+    playback: Playback | None = field(default=None, repr=False, compare=False)
+    """The sound of a spoken reply: which word is where."""
 
 
 @dataclass
@@ -33,57 +51,98 @@ class Conversation:
     answer is asked of it, not kept beside it."""
 
     messages: list[Message] = field(default_factory=list[Message])
-    _prompt_from: int = 0
+    _prompt_from: str = ""
+    """The first message that prompts still hold; "" for all."""
 
-    def user_said(self, text: str, at_s: float) -> Message:
+    def find(self, id: str) -> Message | None:
+        return next((message for message in reversed(self.messages) if message.id == id), None)
+
+    def add(self, message: Message, after: str | None = None) -> None:
+        """At the end; or behind the message `after`, "" for the beginning. Raises KeyError if there is no such message."""
+        self.messages.insert(len(self.messages) if after is None else self._index(after) + 1, message)
+
+    def remove(self, id: str) -> None:
+        del self.messages[self._index(id)]
+
+    def _index(self, id: str) -> int:
+        if not id:
+            return -1
+        return next(index for index in reversed(range(len(self.messages))) if self.messages[index].id == id)
+
+    def user_said(self, text: str, at_s: float, id: str = "") -> Message:
         """A turn of the user; one of which no word was understood is not on the record."""
-        message = Message("user", text, at_s)
+        message = Message("user", text, at_s, id=id or new_id())
         if text:
             self.messages.append(message)
         return message
 
-    def agent_begins(self, at_s: float) -> None:
-        """A reply has the floor; a reply that has it already (and now apologises) goes on."""
-        if not any(m.role == "assistant" and m.ending is None for m in self.messages[-8:]):
-            self.messages.append(Message("assistant", "", at_s))
+    def agent_begins(self, id: str, at_s: float, playback: Playback | None = None) -> None:
+        """A reply has the floor; one that has it already (and now apologises) goes on."""
+        if not self.find(id):
+            self.messages.append(Message("assistant", "", at_s, id=id, playback=playback))
 
-    def agent_heard(self, text: str, unheard: str = "", ending: Ending | None = None) -> None:
-        """What has been heard so far of the reply in progress; with an ending the reply is closed. A reply of which
-        nothing was heard leaves no trace: for the user it did not happen."""
-        for index in range(len(self.messages) - 1, -1, -1):
-            message = self.messages[index]
-            if message.role == "assistant" and message.ending is None:
-                if ending is not None and not text:
-                    del self.messages[index]
-                    self._prompt_from = min(self._prompt_from, len(self.messages))
-                else:
-                    self.messages[index] = replace(message, text=text, unheard=unheard, ending=ending)
-                return
+    def agent_heard(self, id: str, text: str, unheard: str = "", ending: Ending | None = None) -> None:
+        """What has been heard so far of a reply; with an ending the reply is closed. A reply of which nothing was heard
+        leaves no trace: for the user it did not happen."""
+        if not (message := self.find(id)):
+            return
+        if ending is not None and not text:
+            self.remove(id)
+        else:
+            self.messages[self._index(id)] = replace(message, text=text, unheard=unheard, ending=ending or message.ending)
 
-    def prompt(self, instructions: str, words: str = "") -> list[dict[str, str]]:
+    def cut(self, id: str, position_s: float) -> Message:
+        """Only so much of a spoken reply's sound was heard. Returns the message as it now is. Raises KeyError for an unknown
+        id and ValueError where the sound is shorter, or is none."""
+        if not (message := self.find(id)):
+            raise KeyError(id)
+        if not message.playback or position_s > message.playback.sent_s + 0.001:
+            length_s = message.playback.sent_s if message.playback else 0.0
+            raise ValueError(f"its sound is {length_s * 1000:.0f} ms long")
+        heard, unheard = message.playback.split(position_s)
+        self.messages[self._index(id)] = message = replace(message, text=heard, unheard=unheard, ending="interrupted")
+        return message
+
+    def prompt(self, instructions: str, words: str = "") -> Chat:
         """Chat messages for a language model: the instructions, what was said, and the user's `words` that are not yet
-        on the record. Successive words of the user become one message; an interrupted reply ends in a dash and says so.
+        on the record. Successive words of one role become one message; an interrupted reply ends in a dash and says so.
         """
-        turns: list[tuple[str, str]] = []
-        for role, text in self._spoken(words):
-            if turns and turns[-1][0] == role:
-                turns[-1] = (role, f"{turns[-1][1]} {text}")
+        chat: Chat = [{"role": "system", "content": instructions}]
+        for message in self._spoken(words):
+            mergeable = message["role"] in ("user", "assistant") and "tool_calls" not in message | chat[-1]
+            if mergeable and chat[-1]["role"] == message["role"]:
+                chat[-1] = message | {"content": f"{chat[-1]['content']} {message['content']}"}
             else:
-                turns.append((role, text))
-        return [{"role": "system", "content": instructions}] + [{"role": r, "content": t} for r, t in turns]
+                chat.append(message)
+        if chat[-1]["role"] in ("system", "assistant"):
+            chat.append({"role": "user", "content": SILENT_NOTE})
+        return chat
 
-    def _spoken(self, words: str) -> Iterator[tuple[str, str]]:
-        if sum(len(m.text) for m in self.messages[self._prompt_from :]) > PROMPT_CHARS:
+    def _spoken(self, words: str) -> Iterator[dict[str, Any]]:
+        for message in self._remembered():
+            match message.role:
+                case "call":
+                    function = {"name": message.name, "arguments": message.text}
+                    call = {"id": message.call_id, "type": "function", "function": function}
+                    yield {"role": "assistant", "content": "", "tool_calls": [call]}
+                case "output":
+                    yield {"role": "tool", "tool_call_id": message.call_id, "content": message.text}
+                case "assistant" if message.ending in ("interrupted", "failed"):
+                    yield {"role": "assistant", "content": f"{message.text.rstrip('.,;:!?')}— {INTERRUPTED_NOTE}"}
+                case role if message.text:
+                    yield {"role": role, "content": message.text}
+                case _:
+                    pass
+        if words:
+            yield {"role": "user", "content": words}
+
+    def _remembered(self) -> list[Message]:
+        first = next((i for i, message in enumerate(self.messages) if message.id == self._prompt_from), 0)
+        if sum(len(m.text) for m in self.messages[first:]) > PROMPT_CHARS:
             kept = 0
-            for index in range(len(self.messages) - 1, self._prompt_from, -1):
+            for index in range(len(self.messages) - 1, first, -1):
                 kept += len(self.messages[index].text)
                 if kept > PROMPT_CHARS // 2 and self.messages[index].role == "user":
-                    self._prompt_from = index
+                    first, self._prompt_from = index, self.messages[index].id
                     break
-        for message in self.messages[self._prompt_from :]:
-            if message.role == "assistant" and message.ending in ("interrupted", "failed"):
-                yield "assistant", f"{message.text.rstrip('.,;:!?')}— {INTERRUPTED_NOTE}"
-            elif message.text:
-                yield message.role, message.text
-        if words:
-            yield "user", words
+        return self.messages[first:]

@@ -16,8 +16,10 @@ from .blocking import stage_items, stage_value
 from .config import Config
 from .errors import StageError
 from .events import StageRan
-from .stages import Chat, Transcript, VADStream
+from .stages import Chat, ToolCall, Transcript, VADStream, Wishes
 from .text import hesitates
+
+AS_CONFIGURED = Wishes()
 
 
 class Engines:
@@ -27,14 +29,18 @@ class Engines:
         self._config = config
         self._clock, self._note = clock, note
 
-    async def load(self) -> None:
-        """Once per process for equal settings; a second session gets the same ones."""
-        config = self._config
-        self._vad: stages.VAD = await to_thread.run_sync(stages.load, config.vad)
-        self._endpoint: stages.EndOfTurn = await to_thread.run_sync(stages.load, config.endpoint)
-        self._asr: stages.ASR = await to_thread.run_sync(stages.load, config.asr)
-        self._llm: stages.LLM = await to_thread.run_sync(stages.load, config.llm)
-        self._tts: stages.TTS = await to_thread.run_sync(stages.load, config.tts)
+    async def load(self, config: Config | None = None) -> None:
+        """Once per process for equal settings; a second session gets the same ones. If one cannot be loaded, those that
+        were there stay."""
+        config = config or self._config
+        engines = config.vad, config.endpoint, config.asr, config.llm, config.tts
+        vad, endpoint, asr, llm, tts = [await to_thread.run_sync(stages.load, engine) for engine in engines]
+        self._vad: stages.VAD = vad
+        self._endpoint: stages.EndOfTurn = endpoint
+        self._asr: stages.ASR = asr
+        self._llm: stages.LLM = llm
+        self._tts: stages.TTS = tts
+        self._config = config
 
     def ear(self) -> VADStream:
         return self._vad.stream()
@@ -74,14 +80,20 @@ class Engines:
             with contextlib.suppress(StageError):
                 await stage_value("llm", self._config.limits.llm_s, self._llm.read, chat)
 
-    async def think(self, chat: Chat) -> AsyncGenerator[str]:
-        """The answer, piece by piece."""
+    async def think(self, chat: Chat, wishes: Wishes = AS_CONFIGURED) -> AsyncGenerator[str | ToolCall]:
+        """The answer, piece by piece; where `wishes` offer functions, it may hold calls of them. Empty pieces and, with
+        `wishes.stop`, an empty answer are possible."""
         started_s, text = self._clock(), ""
-        async with aclosing(stage_items("llm", self._config.limits.llm_s, self._llm.reply, chat)) as pieces:
+        run, arguments = self._llm.reply, (chat,)
+        if wishes != AS_CONFIGURED:
+            if not isinstance(self._llm, stages.TakesWishes):
+                raise StageError("llm", f"the language model {type(self._llm).__name__} {_cannot(wishes)}")
+            run, arguments = self._llm.reply_as, (chat, wishes)
+        async with aclosing(stage_items("llm", self._config.limits.llm_s, run, *arguments)) as pieces:
             async for piece in pieces:
-                text += piece
+                text += f"{piece.name}({piece.arguments})" if isinstance(piece, ToolCall) else piece
                 yield piece
-        if not text.strip():
+        if not text.strip() and not wishes.stop:
             raise StageError("llm", "returned no words")
         self._ran("llm", started_s, text)
 
@@ -99,3 +111,8 @@ class Engines:
     def _ran(self, stage: Any, started_s: float, detail: str) -> None:
         now_s = self._clock()
         self._note(StageRan(now_s, stage, started_s, now_s, detail))
+
+
+def _cannot(wishes: Wishes) -> str:
+    asked = "call functions" if wishes.tools else "be asked for a length, a temperature or stop words"
+    return f"cannot {asked}; leave that out, or choose an engine with reply_as()"

@@ -3,6 +3,7 @@
 Cleans2sError
 ├── AudioError      a file, frame or array that is not usable sound
 ├── TextError       typed text that cannot be taken
+├── TurnError       something asked of the conversation that is not possible now
 ├── ConfigError     an unknown key or a value of the wrong type
 ├── ModelError      weights that are missing, damaged or cannot be fetched
 └── StageError      an engine that raised, hung or returned nothing
@@ -21,6 +22,11 @@ class AudioError(Cleans2sError, ValueError):
 
 class TextError(Cleans2sError, ValueError):
     """Text that cannot be taken as a turn: empty or beyond the limit."""
+
+
+class TurnError(Cleans2sError, RuntimeError):
+    """Asked of the conversation what is not possible now: a second answer while one is under way, the end of a turn in which
+    nothing was said."""
 
 
 class ConfigError(Cleans2sError, ValueError):

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 from .audio import Audio
+from .stages import ToolCall
 
 Ending: TypeAlias = Literal["finished", "interrupted", "failed", "dropped"]
 """How a reply ended: said to the end, cut by the user, cut by an engine's failure, or never begun to be heard."""
@@ -17,11 +18,14 @@ Ending: TypeAlias = Literal["finished", "interrupted", "failed", "dropped"]
 
 @dataclass(frozen=True)
 class SpeechStarted:
-    """The user began to speak; `overlap` when the agent has the floor."""
+    """The user began to speak; `overlap` when the agent has the floor, `audio_s` is the position in the user's sound, and
+    `item` the id that these words will have on the record."""
 
     at_s: float
     onset_s: float
     overlap: bool
+    audio_s: float = 0.0
+    item: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class SoftEnd:
 
 @dataclass(frozen=True)
 class TurnEnded:
-    """The user's turn is over; `p_end` is the fused probability of that, None when the words had no opinion."""
+    """The user's turn is over; `p_end` is the fused probability of that, None when the words had no opinion; `audio_end_s` is
+    the position in the user's sound, and `item` the id of the words on the record."""
 
     at_s: float
     turn: int
@@ -51,6 +56,8 @@ class TurnEnded:
     speech_end_s: float
     text: str
     p_end: float | None
+    audio_end_s: float = 0.0
+    item: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,18 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class ReplyDue:
+    """A reply is on its way, to the turn of this number or because it was asked for; it ends in one ReplyEnded. `item` is
+    the id that the agent's words will have on the record."""
+
+    at_s: float
+    turn: int
+    item: str
+
+
+@dataclass(frozen=True)
 class ReplyStarted:
-    """The first sound of a reply goes out."""
+    """The first sound of a reply goes out, or its first written word."""
 
     at_s: float
     turn: int
@@ -87,11 +104,21 @@ class ReplyStarted:
 
 @dataclass(frozen=True)
 class ReplyText:
-    """A clause that is about to be spoken."""
+    """A clause that is about to be spoken; of a reply in writing, the next piece of it."""
 
     at_s: float
     turn: int
     text: str
+
+
+@dataclass(frozen=True)
+class FunctionCalled:
+    """The language model wants a function called; `item` is the call's id on the record."""
+
+    at_s: float
+    turn: int
+    item: str
+    call: ToolCall
 
 
 @dataclass(frozen=True)
@@ -131,7 +158,7 @@ class Interrupted:
 
 @dataclass(frozen=True)
 class ReplyEnded:
-    """Exactly once for every reply that was begun."""
+    """Exactly once for every ReplyDue."""
 
     at_s: float
     turn: int
@@ -165,8 +192,10 @@ Event: TypeAlias = (
     | SoftEnd
     | TurnEnded
     | Ignored
+    | ReplyDue
     | ReplyStarted
     | ReplyText
+    | FunctionCalled
     | ReplyAudio
     | Ducked
     | Resumed

@@ -67,6 +67,13 @@ class Playback:
         self.ducked = False
         self._running_since_s = at_s if self.sent_s else None
 
+    def report(self, position_s: float, at_s: float) -> None:
+        """The client's own word on how much of the sound has left its loudspeaker, where its clock and the network differ
+        from what was assumed."""
+        self._played_s = min(max(position_s, 0.0), self.sent_s)
+        if self._running_since_s is not None:
+            self._running_since_s = at_s
+
     def position_s(self, at_s: float) -> float:
         running_s = 0.0 if self._running_since_s is None else at_s - self._running_since_s
         return min(self._played_s + max(running_s, 0.0), self.sent_s)
@@ -75,9 +82,9 @@ class Playback:
         """Sound that was sent and not yet heard."""
         return self.sent_s - self.position_s(at_s)
 
-    def split(self, at_s: float) -> tuple[str, str]:
-        """The text heard until now, and the text not heard; a word that was cut counts as not heard."""
-        left_s = self.position_s(at_s)
+    def split(self, position_s: float) -> tuple[str, str]:
+        """The text heard up to this position, and the text not heard; a word that was cut counts as not heard."""
+        left_s = position_s
         heard: list[str] = []
         unheard: list[str] = []
         for clause in self.clauses:

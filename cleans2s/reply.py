@@ -7,10 +7,33 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from .conversation import Message
+from .conversation import Message, new_id
 from .events import Latency
 from .playback import Playback
-from .stages import Transcript
+from .stages import Chat, ToolCall, Transcript, Wishes
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a reply is to be: the standing one of a session, or that of a single reply."""
+
+    instructions: str | None = None
+    """Instead of the configuration's."""
+
+    speaks: bool = True
+    """By voice; otherwise in writing."""
+
+    wishes: Wishes = field(default_factory=Wishes)
+    chat: Chat | None = field(default=None, hash=False)
+    """Instead of the conversation."""
+
+    on_record: bool = True
+    """Whether it becomes part of the conversation."""
+
+    @property
+    def aside(self) -> bool:
+        """It neither takes the floor nor leaves a trace: the user does not notice it."""
+        return not self.speaks and not self.on_record
 
 
 @dataclass(eq=False)
@@ -29,6 +52,21 @@ class Reply:
     understood: anyio.Event = field(default_factory=anyio.Event)
     """Set when `said` is what it will be."""
 
+    request: Request | None = field(default_factory=Request)
+    """None where nobody is to answer: the turn is only put on record."""
+
+    said_id: str = ""
+    """Of the user's words on the conversation's record."""
+
+    id: str = field(default_factory=new_id)
+    """Of the agent's."""
+
+    audio_end_s: float = 0.0
+    """Where the user's words end in the user's sound."""
+
+    calls: list[ToolCall] = field(default_factory=list[ToolCall])
+    """Functions that the language model wanted called."""
+
     turn: int = 0
     p_end: float | None = None
     message: Message | None = None
@@ -37,6 +75,9 @@ class Reply:
     clauses: list[str] = field(default_factory=list[str])
     """What the agent is about to say, ahead of `playback`."""
 
+    written: str = ""
+    """What the agent answered so far, of a reply in writing."""
+
     playback: Playback = field(default_factory=Playback)
     gate: anyio.Event = field(default_factory=anyio.Event)
     resumed: anyio.Event = field(default_factory=anyio.Event)
@@ -44,6 +85,10 @@ class Reply:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     marks: dict[str, float] = field(default_factory=dict[str, float])
     """When something was first there, by the fields of Latency without `_ms`."""
+
+    @property
+    def wants_floor(self) -> bool:
+        return self.request is not None and not self.request.aside
 
     @property
     def voiced_s(self) -> float:
@@ -74,5 +119,7 @@ class Reply:
 
     def heard(self, at_s: float) -> tuple[str, str]:
         """The text that was heard of it until now, and what was generated but not heard."""
-        heard, unheard = self.playback.split(at_s)
+        if self.written:
+            return self.written, ""
+        heard, unheard = self.playback.split(self.playback.position_s(at_s))
         return heard, " ".join(filter(None, [unheard, *self.clauses[len(self.playback.clauses) :]]))

@@ -12,29 +12,29 @@ ready. Interruption is the reply's cancel scope.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, TypeAlias
 
 import anyio
 import anyio.lowlevel
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from . import events as ev
 from .audio import RATE, Audio
 from .config import Config
-from .conversation import Conversation
+from .conversation import Conversation, Message, new_id
 from .engines import Engines
-from .errors import StageError, TextError
+from .errors import StageError, TextError, TurnError
 from .floor import Verdict, takes_the_floor, verdict
 from .microphone import Microphone
 from .outbox import Outbox
-from .reply import Reply
-from .stages import Chat, Transcript
-from .text import Clauses, StablePrefix, speakable, words_of
-from .turn import End, Onset, Pause, Resumption, TurnDetector, TurnEvent
+from .reply import Reply, Request
+from .speech import Sound, spoken, written
+from .stages import Chat, ToolCall, Transcript
+from .text import StablePrefix, words_of
+from .turn import FRAME, End, Onset, Pause, Resumption, TurnDetector, TurnEvent
 
 PREROLL = RATE // 4
 """Samples before the detected onset that belong to the turn: VAD notices a soft consonant late."""
@@ -61,11 +61,8 @@ APOLOGIES = {
     "llm": "Sorry, I cannot think of an answer right now.",
 }
 
-Sound: TypeAlias = tuple[str, Audio | None] | StageError
-"""A piece of a clause's sound; None when the clause is complete. A failure travels in its place in the stream, so that
-what came before it is still heard."""
-
-ClauseSink: TypeAlias = MemoryObjectSendStream[str | StageError]
+SHORTEST_S = 0.1
+"""Sound that is committed by hand has to be longer."""
 
 
 class Session:
@@ -81,9 +78,15 @@ class Session:
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()
         self.conversation = Conversation()
+        self.request: Request | None = Request()
+        """How turns are answered; None: they are only put on record, and answered when `respond` is called."""
         self._microphone = Microphone()
         self._turns = TurnDetector(self.config.turn)
         self._turn = 0
+        self._said_id = new_id()
+        """Of the turn in progress, on the record."""
+        self._uncommitted = 0
+        """First sample of the turn in progress, where turns are ended by hand."""
         self._prepared: Reply | None = None
         """The reply to the turn in progress, behind its gate."""
         self._waiting: Reply | None = None
@@ -142,6 +145,11 @@ class Session:
     async def hear(self, audio: Audio) -> None:
         """The next sound of the user's microphone. Time goes by the samples heard, so silence has to be sent as well."""
         for frame in self._microphone.frames(audio):
+            if not self.config.hands_free:
+                self._turns.heard += FRAME
+                self._uncommitted = max(self._uncommitted, self._turns.heard - int(self.config.turn.max_turn_s * RATE))
+                self._microphone.forget(self._uncommitted - PREROLL)
+                continue
             try:
                 p_speech = self._hears_speech(frame)
             except Exception as error:  # an engine's fault: the frame counts as silence, and listening goes on
@@ -164,43 +172,102 @@ class Session:
             raise TextError(f"a typed turn of {len(text)} characters: expected 1 to {TEXT_LIMIT}; shorten it")
         if self._speaking:
             await self._interrupt(self._speaking)
-        reply = Reply(self._turns.heard, self.now_s, self.now_s, said=Transcript(text))
-        reply.understood.set()
+        await self._end_turn(self._unheard_turn(Transcript(text), self.request or Request()))
+
+    async def respond(self, request: Request | None = None) -> Reply:
+        """Answer what is on record now, without a turn of the user before it. Raises TurnError while another reply is on
+        its way (unless this one is aside)."""
+        reply = self._unheard_turn(Transcript(""), request or self.request or Request())
+        if reply.wants_floor and self._speaking:
+            raise TurnError("a reply is already on its way: cancel it, or wait for its end")
+        reply.message = Message("user", "")
         await self._end_turn(reply)
+        return reply
+
+    async def commit(self) -> None:
+        """The user's turn ends here. Raises TurnError if there was none."""
+        onset = self._turns.onset if self.config.hands_free else self._uncommitted
+        if onset is None or self._turns.heard - onset < SHORTEST_S * RATE:
+            raise TurnError(f"no sound to commit: expected at least {SHORTEST_S * 1000:.0f} ms of a turn")
+        self._turns.drop()
+        await self._on(End(onset, self._turns.heard, None))
+        self._uncommitted, self._said_id = self._turns.heard, new_id()
+
+    async def clear(self) -> None:
+        """Forget the turn in progress."""
+        self._turns.drop()
+        self._uncommitted = self._turns.heard
+        await self._on(Resumption(self._turns.heard))
+
+    async def cancel(self) -> None:
+        """End the reply that is on its way, as an interruption does."""
+        while self._speaking:
+            await self._interrupt(self._speaking)
+
+    def played(self, item: str, position_s: float) -> None:
+        """The client's word on how much of a reply's sound has been heard."""
+        if self._speaking and self._speaking.id == item:
+            self._speaking.playback.report(position_s, self.now_s)
+        elif (message := self.conversation.find(item)) and message.ending == "interrupted" and message.playback:
+            self.conversation.cut(item, min(position_s, message.playback.sent_s))
+
+    async def configure(self, config: Config) -> None:
+        """Settings that act from now on. Engines that are new are loaded before; if one cannot be, nothing changes."""
+        await self._engines.load(config)
+        if config.vad != self.config.vad:
+            self._hears_speech = self._engines.ear()
+        by_hand = self.config.hands_free != config.hands_free
+        self.config, self._turns.settings = config, config.turn
+        if by_hand:
+            await self.clear()
+        await self._settle()
 
     async def _on(self, event: TurnEvent) -> None:
         match event:
             case Onset(sample, overlap):
-                self._partials, self._partial_from = StablePrefix(), sample
-                await self._outbox.put(ev.SpeechStarted(self.now_s, self._at_s(sample), overlap))
+                self._partials, self._partial_from, self._said_id = StablePrefix(), sample, new_id()
+                await self._outbox.put(ev.SpeechStarted(self.now_s, self._at_s(sample), overlap, sample / RATE, self._said_id))
             case Pause(revision, onset, speech_end):
                 await self._outbox.put(ev.SoftEnd(self.now_s, self._at_s(speech_end)))
-                self._prepared = Reply(onset, self._at_s(onset), self._at_s(speech_end), revision)
+                self._prepared = self._heard_turn(onset, speech_end, revision)
                 self._tasks.start_soon(self._respond, self._prepared)
             case Resumption():
                 if self._prepared:
                     self._prepared.scope.cancel()
                     self._prepared = None
             case End(onset, speech_end, p_end):
-                reply = self._prepared or Reply(onset, self._at_s(onset), self._at_s(speech_end))
+                reply = self._prepared or self._heard_turn(onset, speech_end)
                 self._prepared, reply.p_end = None, p_end
                 await self._end_turn(reply)
         await self._settle()
+
+    def _heard_turn(self, onset: int, speech_end: int, revision: int = 0) -> Reply:
+        at_s = self._at_s(onset), self._at_s(speech_end)
+        return Reply(onset, *at_s, revision, request=self.request, said_id=self._said_id, audio_end_s=speech_end / RATE)
+
+    def _unheard_turn(self, said: Transcript, request: Request) -> Reply:
+        reply = Reply(self._turns.heard, self.now_s, self.now_s, said=said, request=request, said_id=new_id())
+        reply.understood.set()
+        return reply
 
     async def _end_turn(self, reply: Reply) -> None:
         """The user has finished: this reply may be heard as soon as it has the floor."""
         self._turn += 1
         reply.turn = self._turn
         reply.mark("turn_end", self.now_s)
-        if self._waiting:
-            await self._close(self._waiting, "dropped")  # this reply will answer both turns
-        if self._speaking:
-            self._waiting = reply
-        else:
-            self._speaking = reply
+        if reply.message:
+            await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id))
+        if reply.wants_floor:
+            if self._waiting:
+                await self._close(self._waiting, "dropped")  # this reply will answer both turns
+            if self._speaking:
+                self._waiting = reply
+            else:
+                self._speaking = reply
         if not reply.revision:  # nothing was prepared
             self._tasks.start_soon(self._respond, reply)
         reply.gate.set()
+        await self._settle()
 
     async def _transcribe_partially(self, onset: int) -> None:
         """Words while the user still speaks. Over the agent's voice they show early whether the user takes the floor."""
@@ -261,9 +328,10 @@ class Session:
             self._waiting = None
         if self._speaking is reply:
             self._speaking, self._waiting = self._waiting, None
-            self.conversation.agent_heard(heard, "" if ending == "finished" else unheard, ending)
-        if reply.message:
-            await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, ending if heard else "dropped", heard))
+        self.conversation.agent_heard(reply.id, heard, "" if ending == "finished" else unheard, ending)
+        if reply.message and reply.request:
+            ending = ending if heard or reply.calls else "dropped"
+            await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, ending, heard))
         await self._settle()
 
     # ── respond: hear → decide → think → speak → play ────────────────────────────────────────────────────────────────
@@ -272,10 +340,12 @@ class Session:
         """The whole way of one reply, from the user's sound to the agent's."""
         with reply.scope:
             try:
-                if not await self._decide(reply):
-                    ending: ev.Ending = "dropped"
-                else:
-                    ending = await self._deliver(reply, self._think)
+                ending: ev.Ending = "dropped"
+                if await self._decide(reply):
+                    if reply.request:
+                        ending = await self._deliver(reply, self._think(reply, reply.request))
+                    else:
+                        await self._take_the_floor(reply)
             except StageError as failure:
                 ending = await self._apologise(reply, failure)
             await self._close(reply, ending)
@@ -290,10 +360,10 @@ class Session:
                 reply.understood.set()
             reply.mark("transcript", self.now_s)
         over = self._speaking if self._speaking is not reply else None
-        if not reply.said.text and not over and reply.voiced_s >= LONG_S:
-            raise StageError("asr", f"heard {reply.voiced_s:.1f} s of speech and returned no words")
         judged: Verdict = "turn"
-        if over or not reply.said.text:
+        if self.config.hands_free and (over or not reply.said.text):
+            if not over and reply.voiced_s >= LONG_S:
+                raise StageError("asr", f"heard {reply.voiced_s:.1f} s of speech and returned no words")
             judged = verdict(reply.said, reply.voiced_s, self._agent_words())
         if judged != "turn":
             if self._prepared is reply:
@@ -308,10 +378,11 @@ class Session:
         return self.config.interruption or not over or await self._take_the_floor(reply)
 
     async def _take_the_floor(self, reply: Reply) -> bool:
-        """Wait for the end of the turn and for the floor; False if a later turn got there first (its reply answers both)."""
+        """Wait for the end of the turn and (to answer it) for the floor; False if a later turn got there first: its reply
+        answers both."""
         await reply.gate.wait()
         await self._put_on_record(reply)
-        while (other := self._speaking) and other is not reply and not reply.over.is_set():
+        while reply.wants_floor and (other := self._speaking) and other is not reply and not reply.over.is_set():
             if self.config.interruption:
                 await self._interrupt(other)
             else:
@@ -322,79 +393,44 @@ class Session:
         """Says in words that this reply failed, where there still is a voice."""
         has_floor = await self._take_the_floor(reply)
         await self._outbox.put(ev.Failed(self.now_s, failure.stage, failure.message))
-        if failure.stage in APOLOGIES and has_floor:
-
-            async def words(_: Reply, clauses: ClauseSink) -> None:
-                async with clauses:
-                    await clauses.send(APOLOGIES[failure.stage])
-
-            await self._deliver(reply, words)
+        if failure.stage in APOLOGIES and has_floor and reply.wants_floor:
+            await self._deliver(reply, _words(APOLOGIES[failure.stage]))
         return "failed"
 
-    async def _deliver(self, reply: Reply, source: Callable[[Reply, ClauseSink], Coroutine[Any, Any, None]]) -> ev.Ending:
-        """Speak what `source` thinks, ahead as far as small buffers reach, and play it once the gate is open."""
-        clause_sink, clauses = anyio.create_memory_object_stream[str | StageError](4)
-        sound_sink, sound = anyio.create_memory_object_stream[Sound](4)
-        failure: StageError | None = None
-        with clause_sink, clauses, sound_sink, sound:
-            async with anyio.create_task_group() as ahead:
-                ahead.start_soon(source, reply, clause_sink)
-                ahead.start_soon(self._speak, reply, clauses, sound_sink)
-                failure = await self._play(reply, sound)
-                ahead.cancel_scope.cancel()
-        return await self._apologise(reply, failure) if failure else "finished"
-
-    async def _think(self, reply: Reply, clauses: ClauseSink) -> None:
+    async def _think(self, reply: Reply, request: Request) -> AsyncGenerator[str | ToolCall]:
         assert reply.said
-        chat, splitter = self._chat("" if reply.message else reply.said.text), Clauses()
-        async with clauses:
-            try:
-                async with aclosing(self._engines.think(chat)) as pieces:
-                    async for piece in pieces:
-                        reply.mark("first_token", self.now_s)
-                        for clause in splitter.push(piece):
-                            reply.mark("first_clause", self.now_s)
-                            await clauses.send(clause)
-                for clause in splitter.flush():
-                    reply.mark("first_clause", self.now_s)
-                    await clauses.send(clause)
-            except StageError as failure:
-                await clauses.send(failure)
+        chat = self._chat("" if reply.message else reply.said.text, request)
+        async with aclosing(self._engines.think(chat, request.wishes)) as thoughts:
+            async for thought in thoughts:
+                yield thought
 
-    async def _speak(
-        self,
-        reply: Reply,
-        clauses: MemoryObjectReceiveStream[str | StageError],
-        sound: MemoryObjectSendStream[Sound],
-    ) -> None:
-        async with sound:
-            async for clause in clauses:
-                if isinstance(clause, StageError):
-                    await sound.send(clause)
-                    return
-                if not (text := speakable(clause)):
-                    continue
-                reply.clauses.append(text)
-                try:
-                    async with aclosing(self._engines.speak(text)) as pieces:
-                        async for audio in pieces:
-                            reply.mark("first_audio", self.now_s)
-                            await sound.send((text, audio))
-                except StageError as failure:
-                    await sound.send(failure)
-                    return
-                await sound.send((text, None))
+    async def _deliver(self, reply: Reply, thoughts: AsyncGenerator[str | ToolCall]) -> ev.Ending:
+        """Speak (or write) what is thought, ahead as far as small buffers reach, and play it once the gate is open."""
+        assert reply.request
+        say = spoken if reply.request.speaks else written
+        async with say(thoughts, self._engines, reply.clauses, lambda name: reply.mark(name, self.now_s)) as sound:
+            failure = await self._play(reply, sound)
+        return await self._apologise(reply, failure) if failure else "finished"
 
     async def _play(self, reply: Reply, sound: MemoryObjectReceiveStream[Sound]) -> StageError | None:
         """Behind the gate, and paced: the client holds no more than a small lead, so that an interruption is exact."""
         if not await self._take_the_floor(reply):
             return None
-        self.conversation.agent_begins(self.now_s)
+        assert reply.request
+        if reply.request.on_record:
+            self.conversation.agent_begins(reply.id, self.now_s, reply.playback)
         failure = None
         async for item in sound:
             match item:
                 case StageError():
                     failure = item
+                case ToolCall():
+                    await self._call(reply, item)
+                case str():
+                    await self._begin(reply)
+                    reply.written += item
+                    await self._outbox.put(ev.ReplyText(self.now_s, reply.turn, item))
+                    self.conversation.agent_heard(reply.id, reply.written)
                 case (_, None):
                     reply.playback.end_clause()
                 case (text, audio):
@@ -408,20 +444,36 @@ class Session:
         step = math.ceil(audio.rate * CHUNK_S)
         for start in range(0, len(audio.samples), step):
             await reply.caught_up(self._clock, self.config.lead_s)
-            if "reply" not in reply.marks:
-                reply.mark("reply", self.now_s)
-                await self._outbox.put(ev.ReplyStarted(self.now_s, reply.turn, reply.latency()))
+            await self._begin(reply)
             chunk = replace(audio, samples=audio.samples[start : start + step])
             reply.playback.send(chunk.duration_s, self.now_s)
             await self._outbox.put(ev.ReplyAudio(self.now_s, reply.turn, chunk))
-            self.conversation.agent_heard(reply.heard(self.now_s)[0])
+            self.conversation.agent_heard(reply.id, reply.heard(self.now_s)[0])
+
+    async def _begin(self, reply: Reply) -> None:
+        if "reply" not in reply.marks:
+            reply.mark("reply", self.now_s)
+            await self._outbox.put(ev.ReplyStarted(self.now_s, reply.turn, reply.latency()))
+
+    async def _call(self, reply: Reply, call: ToolCall) -> None:
+        """The language model wants a function called: that is up to the client, which gives back what came of it."""
+        reply.calls.append(call)
+        message = Message("call", call.arguments, self.now_s, call_id=call.id, name=call.name)
+        if reply.request and reply.request.on_record:
+            self.conversation.add(message)
+        await self._outbox.put(ev.FunctionCalled(self.now_s, reply.turn, message.id, call))
 
     async def _put_on_record(self, reply: Reply) -> None:
         """The turn is over, and its words (if any were understood) are part of the conversation."""
         if reply.message is None:
             text = reply.said.text if reply.said else ""
-            reply.message = self.conversation.user_said(text, reply.onset_s)
-            await self._outbox.put(ev.TurnEnded(self.now_s, reply.turn, reply.onset_s, reply.speech_end_s, text, reply.p_end))
+            reply.message = self.conversation.user_said(text, reply.onset_s, reply.said_id)
+            spoken_s = reply.onset_s, reply.speech_end_s
+            await self._outbox.put(
+                ev.TurnEnded(self.now_s, reply.turn, *spoken_s, text, reply.p_end, reply.audio_end_s, reply.said_id)
+            )
+            if reply.request:
+                await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id))
 
     # ── opinions on whether the turn is over ──────────────────────────────────────────────────────────────────────────
 
@@ -443,5 +495,13 @@ class Session:
         except StageError as failure:
             self._outbox.note(ev.Failed(self.now_s, failure.stage, failure.message))
 
-    def _chat(self, words: str) -> Chat:
-        return self.conversation.prompt(self.config.instructions, words)
+    def _chat(self, words: str, request: Request | None = None) -> Chat:
+        request = request or self.request or Request()
+        instructions = self.config.instructions if request.instructions is None else request.instructions
+        if request.chat is not None:
+            return [{"role": "system", "content": instructions}, *request.chat]
+        return self.conversation.prompt(instructions, words)
+
+
+async def _words(text: str) -> AsyncGenerator[str | ToolCall]:
+    yield text

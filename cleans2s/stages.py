@@ -19,8 +19,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from .audio import Audio, Samples
 
 Loaded_co = TypeVar("Loaded_co", covariant=True)
-Chat = list[dict[str, str]]
-"""Messages in the chat form: `role` (system, user, assistant) and `content`."""
+Chat = list[dict[str, Any]]
+"""Messages in the chat form: `role` (system, user, assistant, tool) and `content`, or `tool_calls`."""
 
 
 class Engine(Protocol[Loaded_co]):
@@ -77,6 +77,34 @@ class LLM(Protocol):
     def reply(self, chat: Chat) -> Iterator[str] | AsyncIterator[str]:
         """The answer to the last message, piece by piece as it is generated."""
         ...
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A function that the model wants called; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What one reply is asked for beyond the engine's own settings; None leaves the setting as it is. `tools` and
+    `tool_choice` are in the form of the chat completions API."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    stop: tuple[str, ...] = ()
+    tools: tuple[Any, ...] = ()
+    tool_choice: Any = "auto"
+
+
+@runtime_checkable
+class TakesWishes(Protocol):
+    """A language model whose replies can be asked for in more detail, and may be calls of functions."""
+
+    def reply_as(self, chat: Chat, wishes: Wishes) -> Iterator[str | ToolCall] | AsyncIterator[str | ToolCall]: ...
 
 
 @runtime_checkable

@@ -259,8 +259,8 @@ def test_the_prompt_tells_of_an_interruption_and_joins_turns():
     said = Conversation()
     said.user_said("Tell me", 0)
     said.user_said("a story.", 1)
-    said.agent_begins(2)
-    said.agent_heard("Once upon a", "time", "interrupted")
+    said.agent_begins("reply", 2)
+    said.agent_heard("reply", "Once upon a", "time", "interrupted")
     prompt = said.prompt("Be kind.", "Stop!")
     assert [m["role"] for m in prompt] == ["system", "user", "assistant", "user"]
     assert prompt[1]["content"] == "Tell me a story."
@@ -270,8 +270,8 @@ def test_the_prompt_tells_of_an_interruption_and_joins_turns():
 def test_a_reply_nobody_heard_is_not_on_the_record():
     said = Conversation()
     said.user_said("Hello", 0)
-    said.agent_begins(1)
-    said.agent_heard("", "Hi there", "interrupted")
+    said.agent_begins("reply", 1)
+    said.agent_heard("reply", "", "Hi there", "interrupted")
     assert [m.role for m in said.messages] == ["user"]
 
 
@@ -279,8 +279,8 @@ def test_a_prompt_is_bounded_and_keeps_its_front_for_many_turns():
     said, fronts = Conversation(), set()
     for turn in range(500):
         said.user_said(f"Question {turn} " + "x" * 100, turn)
-        said.agent_begins(turn)
-        said.agent_heard("y" * 100, ending="finished")
+        said.agent_begins(str(turn), turn)
+        said.agent_heard(str(turn), "y" * 100, ending="finished")
         prompt = said.prompt("Be kind.", "Now?")
         assert sum(len(m["content"]) for m in prompt) < PROMPT_CHARS + 300
         assert prompt[1]["role"] == "user"

@@ -161,8 +161,8 @@ def chat(*said: str) -> stages.Chat:
     conversation = Conversation()
     for index, text in enumerate(said[:-1]):
         if index % 2:
-            conversation.agent_begins(0)
-            conversation.agent_heard(text, ending="finished")
+            conversation.agent_begins(str(index), 0)
+            conversation.agent_heard(str(index), text, ending="finished")
         else:
             conversation.user_said(text, 0)
     return conversation.prompt(Config().instructions, said[-1])

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from .audio import Audio
     from .config import Config
     from .errors import Cleans2sError
+    from .page import app
     from .session import Session
     from .timeline import Timeline
 
 __version__ = version.VERSION
 
-__all__ = ["Answer", "Audio", "Cleans2sError", "Config", "Session", "Timeline", "__version__", "ask"]
+__all__ = ["Answer", "Audio", "Cleans2sError", "Config", "Session", "Timeline", "__version__", "app", "ask"]
 
 _HOME = {
     "Answer": "ask",
@@ -32,6 +33,7 @@ _HOME = {
     "Config": "config",
     "Session": "session",
     "Timeline": "timeline",
+    "app": "page",
     "ask": "ask",
 }
 

@@ -1,4 +1,4 @@
-"""The command line: talk · models · doctor · bench."""
+"""The command line: talk · serve · models · doctor · bench."""
 
 from __future__ import annotations
 
@@ -54,6 +54,17 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument("--config", metavar="FILE.toml", help="settings")
     talk.set_defaults(run=_talk)
 
+    serve = commands.add_parser("serve", help="a server that speaks the OpenAI Realtime protocol", epilog=(
+        "Environment: CLEANS2S_API_KEY is a key that clients have to send, CLEANS2S_ORIGINS are web pages that may connect."
+    ))  # fmt: skip
+    serve.add_argument("--host", metavar="ADDRESS", help="where to listen; 0.0.0.0 for everybody (default: this machine only)")
+    serve.add_argument("--port", type=int, metavar="N", help="default: 8000")
+    serve.add_argument("--sessions", type=int, metavar="N", help="conversations at a time (default: two for each core)")
+    serve.add_argument("--idle-s", type=float, metavar="S", help="end a conversation in which nothing is said for so long")
+    serve.add_argument("--session-s", type=float, metavar="S", help="longest conversation")
+    serve.add_argument("--config", metavar="FILE.toml", help="settings")
+    serve.set_defaults(run=_serve)
+
     models = commands.add_parser("models", help="the weights: list, fetch, verify")
     actions = models.add_subparsers(required=True, metavar="list|fetch|verify")
     actions.add_parser("list", help="what there is, under which licence, and where it is").set_defaults(run=_list)
@@ -69,11 +80,15 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     bench = commands.add_parser("bench", help="measure; see benchmarks/ in the source checkout")
-    measurements = bench.add_subparsers(required=True, metavar="latency")
-    latency = measurements.add_parser("latency", help="voice-to-voice latency, turn-taking, interruption, resources")
-    if benchmark := _benchmark("latency"):
-        benchmark.add_arguments(latency)
-    latency.set_defaults(run=_latency)
+    measurements = bench.add_subparsers(required=True, metavar="latency|server")
+    for name, text in (
+        ("latency", "voice-to-voice latency, turn-taking, interruption, resources"),
+        ("server", "the page, conversations at a time, idle sessions, fairness"),
+    ):
+        measurement = measurements.add_parser(name, help=text)
+        if benchmark := _benchmark(name):
+            benchmark.add_arguments(measurement)
+        measurement.set_defaults(run=_bench, measurement=name)
     return parser
 
 
@@ -187,6 +202,34 @@ def _table(console: Console, events: Sequence[Event]) -> None:
     console.print(table)
 
 
+# ── serve ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import socket
+
+    from .realtime.connection import Bounds
+    from .server import Serving, serve
+
+    config = _config(options)
+    given = {name: value for name in ("host", "port", "sessions") if (value := getattr(options, name)) is not None}
+    bounds = {name: value for name in ("idle_s", "session_s") if (value := getattr(options, name)) is not None}
+    if any(value <= 0 for name, value in {**given, **bounds}.items() if name not in ("host", "port")):
+        raise ConfigError("--sessions, --idle-s and --session-s: expected a number above 0")
+    serving = Serving.from_environment(**given, bounds=Bounds(**bounds))
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in serving.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((serving.host, serving.port))
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"cannot listen on {serving.host}:{serving.port} ({error}); choose another --port or --host"
+        ) from None
+    console = _console()
+    serve(config, serving, lambda words: console.print(words))
+    return 0
+
+
 # ── models, doctor, bench ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -253,8 +296,8 @@ def _benchmark(name: str) -> Any:
     return importlib.import_module(f"benchmarks.{name}")
 
 
-def _latency(options: argparse.Namespace) -> int:
-    benchmark = _benchmark("latency")
+def _bench(options: argparse.Namespace) -> int:
+    benchmark = _benchmark(options.measurement)
     if benchmark is None:
         raise ConfigError("the benchmark is part of the source checkout: clone it, and run `cleans2s bench` from there")
     return benchmark.main(options)

@@ -21,6 +21,10 @@ PROMPT_CHARS = 6_000
 message: a prompt that changes at its front every turn would make the model read all of it again (prefix reuse)."""
 
 
+SOUNDS = 16
+"""Replies whose sound is remembered, so that a client can still say how much of them was heard."""
+
+
 def new_id() -> str:
     return f"item_{secrets.token_hex(8)}"
 
@@ -41,8 +45,8 @@ class Message:
     name: str = ""
     """Of the function, in a call."""
 
-    playback: Playback | None = field(default=None, repr=False, compare=False)
-    """The sound of a spoken reply: which word is where."""
+    spoken: bool = False
+    """By voice, not in writing."""
 
 
 @dataclass
@@ -51,6 +55,9 @@ class Conversation:
     answer is asked of it, not kept beside it."""
 
     messages: list[Message] = field(default_factory=list[Message])
+    sounds: dict[str, Playback] = field(default_factory=dict[str, Playback])
+    """Of the last replies, by their ids: which word is where."""
+
     _prompt_from: str = ""
     """The first message that prompts still hold; "" for all."""
 
@@ -69,17 +76,22 @@ class Conversation:
             return -1
         return next(index for index in reversed(range(len(self.messages))) if self.messages[index].id == id)
 
-    def user_said(self, text: str, at_s: float, id: str = "") -> Message:
+    def user_said(self, text: str, at_s: float, id: str = "", spoken: bool = True) -> Message:
         """A turn of the user; one of which no word was understood is not on the record."""
-        message = Message("user", text, at_s, id=id or new_id())
+        message = Message("user", text, at_s, id=id or new_id(), spoken=spoken)
         if text:
             self.messages.append(message)
         return message
 
     def agent_begins(self, id: str, at_s: float, playback: Playback | None = None) -> None:
         """A reply has the floor; one that has it already (and now apologises) goes on."""
-        if not self.find(id):
-            self.messages.append(Message("assistant", "", at_s, id=id, playback=playback))
+        if self.find(id):
+            return
+        self.messages.append(Message("assistant", "", at_s, id=id, spoken=playback is not None))
+        if playback:
+            self.sounds[id] = playback
+            for oldest in list(self.sounds)[:-SOUNDS]:
+                del self.sounds[oldest]
 
     def agent_heard(self, id: str, text: str, unheard: str = "", ending: Ending | None = None) -> None:
         """What has been heard so far of a reply; with an ending the reply is closed. A reply of which nothing was heard
@@ -93,15 +105,21 @@ class Conversation:
 
     def cut(self, id: str, position_s: float) -> Message:
         """Only so much of a spoken reply's sound was heard. Returns the message as it now is. Raises KeyError for an unknown
-        id and ValueError where the sound is shorter, or is none."""
+        id and ValueError where the sound is shorter, or there is none (any more)."""
         if not (message := self.find(id)):
             raise KeyError(id)
-        if not message.playback or position_s > message.playback.sent_s + 0.001:
-            length_s = message.playback.sent_s if message.playback else 0.0
-            raise ValueError(f"its sound is {length_s * 1000:.0f} ms long")
-        heard, unheard = message.playback.split(position_s)
+        sound = self.sounds.get(id)
+        if not sound or position_s > sound.sent_s + 0.001:
+            raise ValueError(f"its sound is {sound.sent_s * 1000 if sound else 0:.0f} ms long")
+        heard, unheard = sound.split(position_s)
         self.messages[self._index(id)] = message = replace(message, text=heard, unheard=unheard, ending="interrupted")
         return message
+
+    def was_heard(self, id: str, position_s: float) -> None:
+        """A client's last word on how much of an interrupted reply it has played; of others it says nothing new."""
+        message, sound = self.find(id), self.sounds.get(id)
+        if message and sound and message.ending == "interrupted":
+            self.cut(id, min(position_s, sound.sent_s))
 
     def prompt(self, instructions: str, words: str = "") -> Chat:
         """Chat messages for a language model: the instructions, what was said, and the user's `words` that are not yet

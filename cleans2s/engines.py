@@ -42,6 +42,12 @@ class Engines:
         self._tts: stages.TTS = tts
         self._config = config
 
+    async def changed(self, config: Config) -> Engines:
+        """Engines of other settings, beside these and noted in the same place. Equal settings share their engine."""
+        engines = Engines(config, self._clock, self._note)
+        await engines.load()
+        return engines
+
     def ear(self) -> VADStream:
         return self._vad.stream()
 

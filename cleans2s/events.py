@@ -148,22 +148,25 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """The user took the floor: flush playback. `heard` is what reached the user, `unheard` what did not."""
+    """The user took the floor: flush playback. `heard` is what reached the user, `unheard` what did not; `by` is what ended
+    it, the user's voice or a request (`cancel`, a typed turn)."""
 
     at_s: float
     turn: int
     heard: str
     unheard: str
+    by: Literal["voice", "request"] = "voice"
 
 
 @dataclass(frozen=True)
 class ReplyEnded:
-    """Exactly once for every ReplyDue."""
+    """Exactly once for every ReplyDue; `cut_short` when the language model reached the length that it was allowed."""
 
     at_s: float
     turn: int
     ending: Ending
     heard: str
+    cut_short: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Generator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -166,10 +167,24 @@ def _alone(target: Path) -> Generator[None]:
         lock.release()
 
 
+_watcher: ContextVar[Progress | None] = ContextVar("watcher", default=None)
+
+
+@contextlib.contextmanager
+def watched_by(progress: Progress) -> Generator[None]:
+    """Downloads that begin in this block (an engine's `load` may begin one) tell their progress here instead of showing a
+    bar."""
+    before = _watcher.set(progress)
+    try:
+        yield
+    finally:
+        _watcher.reset(before)
+
+
 @contextlib.contextmanager
 def _shown(progress: Progress | None) -> Generator[Progress]:
     """The caller's progress, or a bar where somebody can see one: on a terminal or in a notebook."""
-    if progress is not None:
+    if (progress := progress or _watcher.get()) is not None:
         yield progress
         return
     if not (sys.stderr.isatty() or "ipykernel" in sys.modules):

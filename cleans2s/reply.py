@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from .audio import Audio, silence
 from .conversation import Message, new_id
 from .events import Latency
 from .playback import Playback
@@ -61,8 +62,11 @@ class Reply:
     id: str = field(default_factory=new_id)
     """Of the agent's."""
 
+    sound: Audio = field(default_factory=lambda: Audio(silence(0)))
+    """The user's, with a little of what came before it and the silence after it."""
+
     audio_end_s: float = 0.0
-    """Where the user's words end in the user's sound."""
+    """Where the user's words end in all of the user's sound."""
 
     calls: list[ToolCall] = field(default_factory=list[ToolCall])
     """Functions that the language model wanted called."""
@@ -77,6 +81,9 @@ class Reply:
 
     written: str = ""
     """What the agent answered so far, of a reply in writing."""
+
+    cut_short: bool = False
+    """Whether the language model would have gone on, had it been allowed to."""
 
     playback: Playback = field(default_factory=Playback)
     gate: anyio.Event = field(default_factory=anyio.Event)

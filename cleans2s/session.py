@@ -11,11 +11,10 @@ ready. Interruption is the reply's cancel scope.
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import replace
 from types import TracebackType
+from typing import Literal
 
 import anyio
 import anyio.lowlevel
@@ -30,9 +29,10 @@ from .errors import StageError, TextError, TurnError
 from .floor import Verdict, takes_the_floor, verdict
 from .microphone import Microphone
 from .outbox import Outbox
+from .player import play
 from .reply import Reply, Request
 from .speech import Sound, spoken, written
-from .stages import Chat, ToolCall, Transcript
+from .stages import Chat, Finish, ToolCall, Transcript
 from .text import StablePrefix, words_of
 from .turn import FRAME, End, Onset, Pause, Resumption, TurnDetector, TurnEvent
 
@@ -46,9 +46,6 @@ the final one, and more often over the agent's voice, where they tell whether th
 PARTIAL_WINDOW = 20 * RATE
 """Of a long turn, partial transcripts are of the last samples only: to hear all of it again and again would leave no time
 for anything else."""
-
-CHUNK_S = 0.04
-"""Length of a ReplyAudio."""
 
 LONG_S = 1.5
 """Speech that is longer must have words; shorter may be a cough."""
@@ -103,7 +100,7 @@ class Session:
 
     async def __aenter__(self) -> Session:
         await self._engines.load()
-        self._hears_speech = self._engines.ear()
+        self._p_speech = self._engines.ear()
         self._outbox = Outbox()
         self.began = anyio.current_time()
         self._tasks = await self._exit.enter_async_context(anyio.create_task_group())
@@ -136,6 +133,21 @@ class Session:
         """Whether nobody speaks and nothing is being prepared."""
         return self._turns.onset is None and not (self._prepared or self._waiting or self._speaking)
 
+    @property
+    def replying(self) -> str | None:
+        """The id (on the record) of the reply that is on its way to the user."""
+        return self._speaking.id if self._speaking else None
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of the user's sound heard so far."""
+        return self._turns.heard / RATE
+
+    @property
+    def hears_speech(self) -> bool:
+        """Whether a turn of the user is in progress."""
+        return self._turns.onset is not None
+
     def _at_s(self, sample: int) -> float:
         """When a sample of the microphone was heard."""
         return self.now_s - (self._turns.heard - sample) / RATE
@@ -151,7 +163,7 @@ class Session:
                 self._microphone.forget(self._uncommitted - PREROLL)
                 continue
             try:
-                p_speech = self._hears_speech(frame)
+                p_speech = self._p_speech(frame)
             except Exception as error:  # an engine's fault: the frame counts as silence, and listening goes on
                 await self._outbox.put(ev.Failed(self.now_s, "vad", f"{type(error).__name__}: {error}"))
                 p_speech = 0.0
@@ -171,18 +183,17 @@ class Session:
         if not 0 < len(text) <= TEXT_LIMIT:
             raise TextError(f"a typed turn of {len(text)} characters: expected 1 to {TEXT_LIMIT}; shorten it")
         if self._speaking:
-            await self._interrupt(self._speaking)
+            await self._interrupt(self._speaking, by="request")
         await self._end_turn(self._unheard_turn(Transcript(text), self.request or Request()))
 
-    async def respond(self, request: Request | None = None) -> Reply:
-        """Answer what is on record now, without a turn of the user before it. Raises TurnError while another reply is on
-        its way (unless this one is aside)."""
+    async def respond(self, request: Request | None = None, item: str = "") -> None:
+        """Answer what is on record now, without a turn of the user before it; `item` is the id that the answer will have on
+        the record. Raises TurnError while another reply is on its way (unless this one is aside)."""
         reply = self._unheard_turn(Transcript(""), request or self.request or Request())
         if reply.wants_floor and self._speaking:
             raise TurnError("a reply is already on its way: cancel it, or wait for its end")
-        reply.message = Message("user", "")
+        reply.message, reply.id = Message("user", ""), item or reply.id
         await self._end_turn(reply)
-        return reply
 
     async def commit(self) -> None:
         """The user's turn ends here. Raises TurnError if there was none."""
@@ -202,20 +213,20 @@ class Session:
     async def cancel(self) -> None:
         """End the reply that is on its way, as an interruption does."""
         while self._speaking:
-            await self._interrupt(self._speaking)
+            await self._interrupt(self._speaking, by="request")
 
     def played(self, item: str, position_s: float) -> None:
         """The client's word on how much of a reply's sound has been heard."""
         if self._speaking and self._speaking.id == item:
             self._speaking.playback.report(position_s, self.now_s)
-        elif (message := self.conversation.find(item)) and message.ending == "interrupted" and message.playback:
-            self.conversation.cut(item, min(position_s, message.playback.sent_s))
+        else:
+            self.conversation.was_heard(item, position_s)
 
     async def configure(self, config: Config) -> None:
         """Settings that act from now on. Engines that are new are loaded before; if one cannot be, nothing changes."""
         await self._engines.load(config)
         if config.vad != self.config.vad:
-            self._hears_speech = self._engines.ear()
+            self._p_speech = self._engines.ear()
         by_hand = self.config.hands_free != config.hands_free
         self.config, self._turns.settings = config, config.turn
         if by_hand:
@@ -242,8 +253,10 @@ class Session:
         await self._settle()
 
     def _heard_turn(self, onset: int, speech_end: int, revision: int = 0) -> Reply:
-        at_s = self._at_s(onset), self._at_s(speech_end)
-        return Reply(onset, *at_s, revision, request=self.request, said_id=self._said_id, audio_end_s=speech_end / RATE)
+        reply = Reply(onset, self._at_s(onset), self._at_s(speech_end), revision, request=self.request, said_id=self._said_id)
+        before = PREROLL if self.config.hands_free else 0
+        reply.sound, reply.audio_end_s = self._microphone.since(onset - before), speech_end / RATE
+        return reply
 
     def _unheard_turn(self, said: Transcript, request: Request) -> Reply:
         reply = Reply(self._turns.heard, self.now_s, self.now_s, said=said, request=request, said_id=new_id())
@@ -306,14 +319,14 @@ class Session:
         """What an echo would consist of."""
         return words_of(self._speaking.heard(self.now_s)[0])[-40:] if self._speaking else []
 
-    async def _interrupt(self, reply: Reply) -> None:
+    async def _interrupt(self, reply: Reply, by: Literal["voice", "request"] = "voice") -> None:
         """The user takes the floor: cancel the reply, keep on record what was heard of it, listen."""
         await reply.understood.wait()  # what the user said before belongs to the conversation, answered or not
         await self._put_on_record(reply)
         reply.scope.cancel()
-        await self._close(reply, "interrupted")
+        await self._close(reply, "interrupted", by)
 
-    async def _close(self, reply: Reply, ending: ev.Ending) -> None:
+    async def _close(self, reply: Reply, ending: ev.Ending, by: Literal["voice", "request"] = "voice") -> None:
         """The end of a reply, once: on the record, in the events; the floor goes to the one that waits for it."""
         if reply.over.is_set():
             return
@@ -321,7 +334,7 @@ class Session:
         reply.playback.duck(self.now_s)  # from here on nothing of it is heard
         heard, unheard = reply.heard(self.now_s)
         if ending == "interrupted":
-            await self._outbox.put(ev.Interrupted(self.now_s, reply.turn, heard, unheard))
+            await self._outbox.put(ev.Interrupted(self.now_s, reply.turn, heard, unheard, by))
         if self._prepared is reply:
             self._prepared = None
         if self._waiting is reply:
@@ -331,7 +344,7 @@ class Session:
         self.conversation.agent_heard(reply.id, heard, "" if ending == "finished" else unheard, ending)
         if reply.message and reply.request:
             ending = ending if heard or reply.calls else "dropped"
-            await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, ending, heard))
+            await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, ending, heard, reply.cut_short))
         await self._settle()
 
     # ── respond: hear → decide → think → speak → play ────────────────────────────────────────────────────────────────
@@ -352,13 +365,14 @@ class Session:
 
     async def _decide(self, reply: Reply) -> bool:
         """What was said, is it a turn, and has it ended? Returns whether there is something to answer."""
-        audio = self._microphone.since(reply.onset - PREROLL)
         if reply.said is None:
             try:
-                reply.said = await self._engines.transcribe(audio)
+                reply.said = await self._engines.transcribe(reply.sound)
             finally:
                 reply.understood.set()
             reply.mark("transcript", self.now_s)
+        if reply.message:  # asked for; there is no turn to judge
+            return True
         over = self._speaking if self._speaking is not reply else None
         judged: Verdict = "turn"
         if self.config.hands_free and (over or not reply.said.text):
@@ -373,7 +387,7 @@ class Session:
         if over and self.config.interruption:
             await self._interrupt(over)
         if reply.revision:
-            self._tasks.start_soon(self._judge, reply, reply.said, audio)
+            self._tasks.start_soon(self._judge, reply, reply.said)
         # Where it has to wait for the floor, it waits before thinking: the prompt holds what was heard meanwhile.
         return self.config.interruption or not over or await self._take_the_floor(reply)
 
@@ -402,7 +416,10 @@ class Session:
         chat = self._chat("" if reply.message else reply.said.text, request)
         async with aclosing(self._engines.think(chat, request.wishes)) as thoughts:
             async for thought in thoughts:
-                yield thought
+                if isinstance(thought, Finish):
+                    reply.cut_short = thought.reason == "length"
+                else:
+                    yield thought
 
     async def _deliver(self, reply: Reply, thoughts: AsyncGenerator[str | ToolCall]) -> ev.Ending:
         """Speak (or write) what is thought, ahead as far as small buffers reach, and play it once the gate is open."""
@@ -413,61 +430,16 @@ class Session:
         return await self._apologise(reply, failure) if failure else "finished"
 
     async def _play(self, reply: Reply, sound: MemoryObjectReceiveStream[Sound]) -> StageError | None:
-        """Behind the gate, and paced: the client holds no more than a small lead, so that an interruption is exact."""
+        """Behind the gate."""
         if not await self._take_the_floor(reply):
             return None
-        assert reply.request
-        if reply.request.on_record:
-            self.conversation.agent_begins(reply.id, self.now_s, reply.playback)
-        failure = None
-        async for item in sound:
-            match item:
-                case StageError():
-                    failure = item
-                case ToolCall():
-                    await self._call(reply, item)
-                case str():
-                    await self._begin(reply)
-                    reply.written += item
-                    await self._outbox.put(ev.ReplyText(self.now_s, reply.turn, item))
-                    self.conversation.agent_heard(reply.id, reply.written)
-                case (_, None):
-                    reply.playback.end_clause()
-                case (text, audio):
-                    if reply.playback.piece(text, audio.duration_s):
-                        await self._outbox.put(ev.ReplyText(self.now_s, reply.turn, text))
-                    await self._play_piece(reply, audio)
-        await reply.caught_up(self._clock, lead_s=0.0)
-        return failure
-
-    async def _play_piece(self, reply: Reply, audio: Audio) -> None:
-        step = math.ceil(audio.rate * CHUNK_S)
-        for start in range(0, len(audio.samples), step):
-            await reply.caught_up(self._clock, self.config.lead_s)
-            await self._begin(reply)
-            chunk = replace(audio, samples=audio.samples[start : start + step])
-            reply.playback.send(chunk.duration_s, self.now_s)
-            await self._outbox.put(ev.ReplyAudio(self.now_s, reply.turn, chunk))
-            self.conversation.agent_heard(reply.id, reply.heard(self.now_s)[0])
-
-    async def _begin(self, reply: Reply) -> None:
-        if "reply" not in reply.marks:
-            reply.mark("reply", self.now_s)
-            await self._outbox.put(ev.ReplyStarted(self.now_s, reply.turn, reply.latency()))
-
-    async def _call(self, reply: Reply, call: ToolCall) -> None:
-        """The language model wants a function called: that is up to the client, which gives back what came of it."""
-        reply.calls.append(call)
-        message = Message("call", call.arguments, self.now_s, call_id=call.id, name=call.name)
-        if reply.request and reply.request.on_record:
-            self.conversation.add(message)
-        await self._outbox.put(ev.FunctionCalled(self.now_s, reply.turn, message.id, call))
+        return await play(reply, sound, self.conversation, self._outbox, self._clock, self.config.lead_s)
 
     async def _put_on_record(self, reply: Reply) -> None:
         """The turn is over, and its words (if any were understood) are part of the conversation."""
         if reply.message is None:
             text = reply.said.text if reply.said else ""
-            reply.message = self.conversation.user_said(text, reply.onset_s, reply.said_id)
+            reply.message = self.conversation.user_said(text, reply.onset_s, reply.said_id, bool(reply.voiced_s))
             spoken_s = reply.onset_s, reply.speech_end_s
             await self._outbox.put(
                 ev.TurnEnded(self.now_s, reply.turn, *spoken_s, text, reply.p_end, reply.audio_end_s, reply.said_id)
@@ -477,7 +449,7 @@ class Session:
 
     # ── opinions on whether the turn is over ──────────────────────────────────────────────────────────────────────────
 
-    async def _judge(self, reply: Reply, said: Transcript, audio: Audio) -> None:
+    async def _judge(self, reply: Reply, said: Transcript) -> None:
         """The words' opinion first, because it decides most cases; the sound's where it still can change the answer. A
         missing opinion is told of, and only makes the turn's end come later."""
         try:
@@ -489,7 +461,7 @@ class Session:
             self._outbox.note(ev.Failed(self.now_s, failure.stage, failure.message))
         try:
             if self._turns.revision == reply.revision and self._turns.undecided:
-                p = await self._engines.sound_complete(audio)
+                p = await self._engines.sound_complete(reply.sound)
                 for event in self._turns.opine(reply.revision, audio=p):
                     await self._on(event)
         except StageError as failure:

@@ -100,6 +100,19 @@ class Wishes:
     tool_choice: Any = "auto"
 
 
+class Finish(str):
+    """May be the last piece of a reply, itself empty: why it ended ("stop", "length" or "tool_calls"), and its tokens."""
+
+    reason: str
+    prompt_tokens: int
+    completion_tokens: int
+
+    def __new__(cls, reason: str, prompt_tokens: int, completion_tokens: int) -> Finish:
+        finish = super().__new__(cls)
+        finish.reason, finish.prompt_tokens, finish.completion_tokens = reason, prompt_tokens, completion_tokens
+        return finish
+
+
 @runtime_checkable
 class TakesWishes(Protocol):
     """A language model whose replies can be asked for in more detail, and may be calls of functions."""

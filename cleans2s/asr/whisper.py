@@ -7,8 +7,10 @@ most of that, and a loop that gets through is cut.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,11 +59,10 @@ class Whisper:
 
     def load(self) -> LoadedWhisper:
         extractor = imported("faster_whisper.feature_extractor:FeatureExtractor")
-        whisper, tokenizer = imported("ctranslate2").models.Whisper, imported("faster_whisper.tokenizer:Tokenizer")
+        tokenizer = imported("faster_whisper.tokenizer:Tokenizer")
         vocabulary = imported("tokenizers").Tokenizer
         folder = path(self.model)
-        # Two workers: a partial transcript that is under way does not delay the final one.
-        model = whisper(str(folder), device="cpu", compute_type="int8", intra_threads=self.threads, inter_threads=2)
+        model = _model(folder, self.threads)
         words = tokenizer(
             vocabulary.from_file(str(folder / "tokenizer.json")),
             model.is_multilingual,
@@ -71,6 +72,14 @@ class Whisper:
         loaded = LoadedWhisper(model, words, extractor(), self.language)
         loaded.transcribe(Audio(silence(1.0)))
         return loaded
+
+
+@functools.lru_cache(maxsize=4)
+def _model(folder: Path, threads: int) -> Any:
+    """One set of weights for every language. Two workers: a partial transcript that is under way does not delay the final
+    one."""
+    whisper = imported("ctranslate2").models.Whisper
+    return whisper(str(folder), device="cpu", compute_type="int8", intra_threads=threads, inter_threads=2)
 
 
 @dataclass

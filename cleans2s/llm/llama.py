@@ -1,8 +1,9 @@
 """A small language model in llama.cpp (xllamacpp: wheels, no compiler), inside this process.
 
-llama.cpp keeps what it has read (`cache_prompt`), so the first token of a reply costs only the words that are new. Whether
-words are complete is asked of a second, small context over the same weights: both answers are wanted at the same moment,
-one context would give them one after the other, and there are two cores.
+llama.cpp keeps what it has read (`cache_prompt`), so the first token of a reply costs only the words that are new. Replies
+of several conversations are written side by side, each in a slot of its own. Whether words are complete is asked of a
+second, small context over the same weights: both answers are wanted at the same moment, one context would give them one
+after the other, and there are two cores.
 """
 
 from __future__ import annotations
@@ -12,18 +13,29 @@ import math
 import queue
 import threading
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
+from ..errors import TextError
 from ..models import path
-from ..stages import Chat, imported
+from ..stages import Chat, Finish, ToolCall, Wishes, imported
+from .functions import schema_of_calls, the_call
 
 CLOSING = ".?!。？！"
 MARKS = CLOSING + "…,;:—-\"'”) "
 
 JUDGE_CONTEXT = 1024
 """Tokens of the context in which words are judged: far more than a turn of a minute."""
+
+SLOT_SIMILARITY = 0.8
+"""The share of a prompt that a slot must have read already for the prompt to go there; any other goes to the slot that was
+left alone longest. Prompts of different conversations begin alike (instructions and examples): at llama.cpp's own 0.1
+they drive each other out of one slot."""
+
+KEPT_MIB = 256
+"""Memory for what was read in slots that another conversation has taken since; llama.cpp's own limit is 8 GiB."""
 
 JUDGED_UNDER = "You are a friendly voice assistant. Answer in one or two short spoken sentences."
 """The system message under which words are judged. The examples below would make the judgement worse (area under the
@@ -54,7 +66,8 @@ class Llama:
     (sequences of four words and more that were said before are made unlikely)."""
 
     examples: tuple[tuple[str, str], ...] = EXAMPLES
-    """Pairs of question and answer to imitate; none for a model that follows instructions."""
+    """Pairs of question and answer to imitate; none for a model that follows instructions. Left out where functions are
+    offered: the examples do not call any."""
 
     threads: int = 1
     """With two, the first token comes 10 ms sooner while nothing else runs; but the voice wants the other core."""
@@ -62,18 +75,24 @@ class Llama:
     context: int = 2048
     """Tokens for one conversation."""
 
+    side_by_side: int = 4
+    """Replies that are written at the same time; more wait. Each takes memory for a context."""
+
     def load(self) -> LoadedLlama:
         file = self.model if self.model.endswith(".gguf") else str(next(path(self.model).glob("*.gguf")))
-        loaded = LoadedLlama(self._server(file, self.context), self._server(file, JUDGE_CONTEXT), self)
+        replies = self._server(file, self.context, self.side_by_side, KEPT_MIB)
+        loaded = LoadedLlama(replies, self._server(file, JUDGE_CONTEXT), self)
         loaded.complete("Hello")
         return loaded
 
-    def _server(self, file: str, context: int) -> Any:
+    def _server(self, file: str, context: int, slots: int = 1, kept_mib: int = 0) -> Any:
         xllamacpp = imported("xllamacpp")
         params = xllamacpp.CommonParams()
         params.model.path = file
-        params.n_parallel = 1
-        params.n_ctx = context
+        params.n_parallel = slots
+        params.n_ctx = context * slots
+        params.slot_prompt_similarity = SLOT_SIMILARITY
+        params.cache_ram_mib = kept_mib
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self.threads
         params.verbosity = -1
         params.warmup = True
@@ -85,45 +104,69 @@ class LoadedLlama:
     server: Any
     judge: Any
     settings: Llama
-    places = 4
 
     def __post_init__(self) -> None:
         judged = [{"role": "system", "content": JUDGED_UNDER}, {"role": "user", "content": "WORDS"}]
         self._before_words = self._template(judged).partition("WORDS")[0]
+        self.places = 2 * self.settings.side_by_side  # of each conversation a reply, and words to judge
 
     def reply(self, chat: Chat) -> Iterator[str]:
+        return cast("Iterator[str]", self.reply_as(chat, Wishes()))  # without functions there are no calls of them
+
+    def reply_as(self, chat: Chat, wishes: Wishes) -> Generator[str | ToolCall]:
+        """Text as it is generated, calls when they are complete, and a `Finish`. A call that must be made is written by the
+        schema of the functions; whether to make one (`"auto"`) is up to the model, and only one whose chat template has a
+        place for functions knows of them."""
+        schema = schema_of_calls(wishes)
+        said, calls, reason, usage = "", dict[int, ToolCall](), "stop", dict[str, int]()
+        with closing(self._chunks(self._request(chat, wishes, schema))) as chunks:
+            for chunk in chunks:
+                usage = chunk.get("usage") or usage
+                for choice in chunk.get("choices", ()):
+                    reason, delta = choice["finish_reason"] or reason, choice["delta"]
+                    for part in delta.get("tool_calls") or ():
+                        call = calls.get(part["index"]) or ToolCall(part["id"], part["function"]["name"], "")
+                        more = part["function"].get("arguments") or ""
+                        calls[part["index"]] = replace(call, arguments=call.arguments + more)
+                    text = delta.get("content") or ""
+                    said += text
+                    if text and not schema:
+                        yield text
+        if schema and not calls:
+            calls[0] = the_call(said)
+        yield from calls.values()
+        yield Finish("tool_calls" if calls else reason, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
+
+    def _chunks(self, request: dict[str, Any]) -> Generator[dict[str, Any]]:
         """Runs llama.cpp's own loop in a thread; closing this generator stops it at its next token."""
-        pieces: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
+        arrived: queue.SimpleQueue[dict[str, Any] | Exception | None] = queue.SimpleQueue()
         stop = threading.Event()
 
         def receive(chunk: Any) -> bool:
             chunk = json.loads(chunk) if isinstance(chunk, (str, bytes)) else chunk
-            if "error" in chunk:
-                pieces.put(RuntimeError(chunk["error"].get("message", str(chunk["error"]))))
-            elif chunk.get("choices") and (text := chunk["choices"][0]["delta"].get("content")):
-                pieces.put(text)
+            arrived.put(_fault(chunk["error"]) if "error" in chunk else chunk)
             return stop.is_set()
 
         def generate() -> None:
             try:
-                self.server.handle_chat_completions(self._request(chat), receive)
-                pieces.put(None)
+                self.server.handle_chat_completions(request, receive)
+                arrived.put(None)
             except Exception as error:  # handed to the reader, who raises it
-                pieces.put(error)
+                arrived.put(error)
 
         thread = threading.Thread(target=generate, name="cleans2s-llama", daemon=True)
         thread.start()
         try:
-            while (piece := pieces.get()) is not None:
-                if isinstance(piece, Exception):
-                    raise piece
-                yield piece
+            while (chunk := arrived.get()) is not None:
+                if isinstance(chunk, Exception):
+                    raise chunk
+                yield chunk
         finally:
             stop.set()
             thread.join()
 
     def read(self, chat: Chat) -> None:
-        self.server.handle_chat_completions(self._request(chat) | {"stream": False, "max_tokens": 1})
+        self.server.handle_chat_completions(self._request(chat, Wishes()) | {"stream": False, "max_tokens": 1})
 
     def complete(self, words: str) -> float:
         """The probability that a sentence end or the end of the message follows these words of a user.
@@ -142,26 +185,32 @@ class LoadedLlama:
         choices = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         return min(1.0, sum(math.exp(c["logprob"]) for c in choices if _closes(c["token"])))
 
-    def _messages(self, chat: Chat) -> Chat:
+    def _messages(self, chat: Chat, examples: bool = True) -> Chat:
         """The examples follow the instructions; what anybody said holds no control tokens."""
         head = [message for message in chat[:1] if message["role"] == "system"]
         shown = [
             {"role": role, "content": text}
-            for pair in self.settings.examples
+            for pair in (self.settings.examples if examples else ())
             for role, text in zip(("user", "assistant"), pair, strict=True)
         ]
-        return [m | {"content": _plain(m["content"])} for m in [*head, *shown, *chat[len(head) :]]]
+        return json.loads(_plain(json.dumps([*head, *shown, *chat[len(head) :]])))
 
-    def _request(self, chat: Chat) -> dict[str, Any]:
-        return {
-            "messages": self._messages(chat),
+    def _request(self, chat: Chat, wishes: Wishes, schema: Any = None) -> dict[str, Any]:
+        settings = self.settings
+        request: dict[str, Any] = {
+            "messages": self._messages(chat, examples=not wishes.tools),
             "stream": True,
-            "max_tokens": self.settings.max_tokens,
-            "temperature": self.settings.temperature,
-            "dry_multiplier": 0.8,
-            "dry_allowed_length": 3,
+            "stream_options": {"include_usage": True},
+            "max_tokens": min(wishes.max_tokens or settings.max_tokens, settings.context),
+            "temperature": settings.temperature if wishes.temperature is None else wishes.temperature,
+            "stop": wishes.stop,
             "cache_prompt": True,
         }
+        if wishes.tools:
+            request |= {"tools": wishes.tools, "tool_choice": "none" if wishes.tool_choice == "none" else "auto"}
+        if schema:
+            return request | {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
+        return request | {"dry_multiplier": 0.8, "dry_allowed_length": 3}
 
     def _template(self, messages: Chat) -> str:
         """The model's own chat template, through the server that xllamacpp opens on the loopback interface."""
@@ -177,6 +226,13 @@ class LoadedLlama:
 def _plain(text: str) -> str:
     """Text that holds no control token: what a user or a document says cannot begin a message of another role."""
     return text.replace("<|", "< |")
+
+
+def _fault(error: dict[str, Any]) -> Exception:
+    if error.get("type") == "exceed_context_size_error":
+        size, limit = error.get("n_prompt_tokens"), error.get("n_ctx")
+        return TextError(f"the conversation has {size} tokens: expected at most {limit}; shorten it, or raise llm.context")
+    return RuntimeError(error.get("message", str(error)))
 
 
 def _closes(token: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,18 +29,23 @@ class Piper:
     threads: int = 1
 
     def load(self) -> LoadedPiper:
-        import json
-        from pathlib import Path
+        from piper.config import SynthesisConfig
 
-        from piper.config import PiperConfig, SynthesisConfig
-        from piper.voice import PiperVoice
-
-        file = Path(self.voice) if self.voice.endswith(".onnx") else next(path(f"piper-{self.voice}").glob("*.onnx"))
-        config = PiperConfig.from_dict(json.loads(Path(f"{file}.json").read_text("utf-8")))
-        voice = PiperVoice(session(file, self.threads), config)
-        loaded = LoadedPiper(voice, SynthesisConfig(length_scale=config.length_scale / self.speed))
+        voice = _voice(self.voice, self.threads)
+        loaded = LoadedPiper(voice, SynthesisConfig(length_scale=voice.config.length_scale / self.speed))
         list(loaded.speak("Hello, there."))
         return loaded
+
+
+@functools.lru_cache(maxsize=4)
+def _voice(name: str, threads: int) -> Any:
+    """One set of weights for every speed."""
+    from piper.config import PiperConfig
+    from piper.voice import PiperVoice
+
+    file = Path(name) if name.endswith(".onnx") else next(path(f"piper-{name}").glob("*.onnx"))
+    config = PiperConfig.from_dict(json.loads(Path(f"{file}.json").read_text("utf-8")))
+    return PiperVoice(session(file, threads), config)
 
 
 @dataclass

@@ -1,0 +1,176 @@
+"""The page: talk to the agent, change how it behaves while it runs, ask it by file, connect to it.
+
+    cleans2s.app().launch()          # in a notebook cell, a script, or a Space
+
+Gradio serves the page and its controls; the conversation itself is a WebSocket of this very server (see docs/realtime.md)
+with the browser's own audio, because a voice that goes through a form field comes seconds late and cannot be interrupted.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.themes import Soft
+
+from .ask import answer_of
+from .audio import Audio
+from .config import Config
+from .errors import Cleans2sError
+from .realtime.settings import recognisers, voices
+from .server import Server, Serving
+from .talk import talk
+from .words import CONNECT, TEXTS
+
+MAX_S = 60.0
+"""Longest recording that is taken: it is played to the agent in real time."""
+
+WIDTH = "1100px"
+
+i18n = gr.I18n(**TEXTS)
+
+MOUNT = """
+const root = new URL((window.gradio_config && window.gradio_config.root) || '.', location.href);
+const base = root.href.replace(/\\/?(\\?.*)?$/, '/');
+const panel = element.querySelector('.cleans2s-talk');
+Promise.all([import(base + 'cleans2s/web/talk.js'), import(base + 'cleans2s/web/voice.js')]).then(([talk, voice]) =>
+  talk.mount(panel, {Voice: voice.Voice, url: base.replace(/^http/, 'ws') + 'v1/realtime', token: () => server.ticket()}));
+"""
+"""The panel is mounted into Gradio's element; all addresses are relative to the page, so that it works behind a proxy with a
+path prefix, and over https."""
+
+UPDATE = "(value) => {{ window.cleans2s?.update({session}); }}"
+TURNS = """(interruption, eagerness) => { window.cleans2s?.update({audio: {input: {turn_detection:
+  {type: 'semantic_vad', eagerness: eagerness, interrupt_response: interruption, create_response: true}}}}); }"""
+CONFIGURE = "(value) => {{ window.cleans2s?.configure({settings}); }}"
+
+
+class App(gr.Blocks):
+    """Blocks that bring their server along."""
+
+    def __init__(self, server: Server, **options: Any) -> None:
+        super().__init__(**options)
+        self.voice_server = server
+
+    def launch(self, *args: Any, **options: Any) -> Any:
+        """As Gradio's own, beside the Realtime server's routes on the same port; the engines are loaded meanwhile."""
+        app_options: dict[str, Any] = options.pop("app_kwargs", None) or {}
+        app_options["routes"] = [*self.voice_server.routes(), *app_options.get("routes", ())]
+        self.voice_server.load_in_background()
+        settled = {"i18n": i18n, "theme": theme(), "ssr_mode": False, "footer_links": ["gradio"], "app_kwargs": app_options}
+        return super().launch(*args, **settled | options)
+
+
+def theme() -> Soft:
+    return Soft(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+
+
+def app(config: Config | None = None, serving: Serving | None = None) -> App:
+    """The page with its server; `launch()` starts both."""
+    server = Server(config, serving)
+    with App(server, title="cleans2s", fill_width=False, analytics_enabled=False) as page:
+        gr.Markdown("# cleans2s", elem_id="title")
+        with gr.Tab(i18n("talk")):
+            talk_panel(server)
+            settings(server.config)
+        with gr.Tab(i18n("offline")):
+            offline(server.config)
+        with gr.Tab(i18n("connect")):
+            connect(page)
+    return page
+
+
+# ── building blocks ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def talk_panel(server: Server) -> gr.HTML:
+    """Microphone, loudspeaker, transcript and timeline, connected to the server that serves this page."""
+
+    def ticket(_: object) -> str:  # Gradio's own login, where there is one, guards this call
+        return server.ticket()
+
+    return gr.HTML(
+        html_template='<div class="cleans2s-talk"></div>',
+        js_on_load=MOUNT,
+        server_functions=[ticket],
+        elem_id="cleans2s-talk",
+    )
+
+
+def settings(config: Config) -> None:
+    """Controls that act at once on the conversation of this page: in the browser they become `session.update`."""
+    with gr.Accordion(i18n("settings"), open=False):
+        with gr.Row():
+            interruption = gr.Checkbox(config.interruption, label=i18n("interruption"), info=i18n("interruption_info"))
+            eagerness = gr.Radio(
+                [(i18n("relaxed"), "low"), (i18n("balanced"), "auto"), (i18n("quick"), "high")],
+                value="auto",
+                label=i18n("eagerness"),
+                info=i18n("eagerness_info"),
+            )
+        for control in (interruption, eagerness):
+            control.input(None, [interruption, eagerness], None, js=TURNS)
+        character = gr.Textbox(config.instructions, label=i18n("character"), info=i18n("character_info"), lines=2, max_lines=8)
+        character.input(None, [character], None, js=UPDATE.format(session="{instructions: value}"))
+        with gr.Row():
+            length = gr.Slider(10, 200, 120, step=10, label=i18n("length"), info=i18n("length_info"))
+            length.release(None, [length], None, js=UPDATE.format(session="{max_output_tokens: value}"))
+            speed = gr.Slider(0.5, 1.5, 1.0, step=0.05, label=i18n("speed"), info=i18n("speed_info"))
+            speed.release(None, [speed], None, js=UPDATE.format(session="{audio: {output: {speed: value}}}"))
+        with gr.Row():
+            if len(names := recognisers(config)) > 1:
+                recogniser = gr.Radio(names, value=names[0], label=i18n("recogniser"), info=i18n("recogniser_info"))
+                recogniser.input(None, [recogniser], None, js=CONFIGURE.format(settings="{'asr.model': value}"))
+            if len(names := voices(config)) > 1:
+                voice = gr.Dropdown(names, value=names[0], label=i18n("voice"))
+                voice.input(None, [voice], None, js=UPDATE.format(session="{audio: {output: {voice: value}}}"))
+
+
+def offline(config: Config) -> None:
+    """Ask by a file or a recording; the answer, the picture and the log of what happened."""
+
+    async def answer(recording: str | None) -> tuple[str, str, tuple[int, object], str, str]:
+        return await answered(recording, config)
+
+    gr.Markdown(i18n("offline_text"))
+    with gr.Row():
+        with gr.Column():
+            recording = gr.Audio(sources=["upload", "microphone"], type="filepath", label=i18n("question"))
+            ask = gr.Button(i18n("ask"), variant="primary")
+        with gr.Column():
+            heard = gr.Textbox(label=i18n("heard"))
+            text = gr.Textbox(label=i18n("agent"))
+            sound = gr.Audio(label=i18n("answer"), autoplay=True)
+    picture = gr.Image(label=i18n("picture"), type="filepath", show_label=False)
+    log = gr.File(label=i18n("log"))
+    # One conversation at a time: two would share the cores and both be slow.
+    ask.click(answer, recording, [heard, text, sound, picture, log], concurrency_limit=1, api_name="ask")
+
+
+async def answered(recording: str | None, config: Config) -> tuple[str, str, tuple[int, object], str, str]:
+    """Play a recorded question to the agent; its words, the answer, its sound, the picture, the event log."""
+    try:
+        if recording is None:
+            raise Cleans2sError("there is no recording yet; record a question or upload one")
+        sound = Audio.from_file(recording)
+        if sound.duration_s > MAX_S:
+            raise Cleans2sError(f"the recording is {sound.duration_s:.0f} s long; expected at most {MAX_S:.0f} s")
+        talked = await talk([sound], config)
+        said = answer_of(talked, sound)
+    except Cleans2sError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    folder = Path(tempfile.mkdtemp(prefix="cleans2s-"))
+    talked.recording.save_events(folder / "events.jsonl")
+    said.timeline.save(folder / "timeline.png")
+    sound_out = (said.audio.rate, (said.audio.samples * 32767).astype("int16"))
+    return said.question, said.text, sound_out, str(folder / "timeline.png"), str(folder / "events.jsonl")
+
+
+def connect(page: gr.Blocks) -> None:
+    """How other programs talk to this very server."""
+    gr.Markdown(i18n("connect_text"))
+    code = gr.Code(CONNECT, language="python", label=i18n("example"), interactive=False)
+    address = "(text) => text.replaceAll('http://127.0.0.1:7860', new URL('.', location.href).href.replace(/\\/$/, ''))"
+    page.load(None, [code], [code], js=address)

@@ -1,0 +1,271 @@
+"""The server: the Realtime protocol, the other OpenAI endpoints, health and metrics, over engines that are loaded once.
+
+`Server(config).routes()` fits into any Starlette or Gradio app; `serve()` runs it alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import anyio
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+
+from . import http, stages
+from .config import Config
+from .engines import Engines
+from .errors import Cleans2sError
+from .metrics import Metrics
+from .models import watched_by
+from .realtime.connection import GOING_AWAY, TRY_AGAIN, Bounds, Connection
+from .realtime.wire import WireError, error_event
+
+WEB = Path(__file__).parent / "web"
+KEY_PROTOCOL = "openai-insecure-api-key."
+"""Browsers cannot set headers on a WebSocket; the protocol has them name the key as a subprotocol."""
+
+TICKET_S = 12 * 3600.0
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How the server is run."""
+
+    host: str = "127.0.0.1"
+    """This machine alone. "0.0.0.0" for everybody: then set a key."""
+
+    port: int = 8000
+    sessions: int = field(default_factory=lambda: 2 * (os.cpu_count() or 1))
+    """Conversations at the same time; who comes later is told to try again."""
+
+    origins: tuple[str, ...] = ()
+    """Web pages, beside the server's own, that may connect, such as `https://example.org`; `*` for all."""
+
+    key: str = field(default="", repr=False)
+    """What clients have to know; "" for none. By default from CLEANS2S_API_KEY."""
+
+    bounds: Bounds = field(default_factory=Bounds)
+
+    @classmethod
+    def from_environment(cls, **values: Any) -> Serving:
+        """With CLEANS2S_API_KEY, CLEANS2S_ORIGINS (separated by blanks) and CLEANS2S_SESSIONS where nothing else is said."""
+        environment: dict[str, Any] = {"key": os.environ.get("CLEANS2S_API_KEY", "")}
+        environment["origins"] = tuple(os.environ.get("CLEANS2S_ORIGINS", "").split())
+        if (sessions := os.environ.get("CLEANS2S_SESSIONS", "")).isdigit():
+            environment["sessions"] = int(sessions)
+        return cls(**environment | values)
+
+
+@dataclass
+class Loading:
+    """How far the engines are; `what` is for people."""
+
+    state: Literal["loading", "ready", "failed"] = "loading"
+    what: str = "loading the engines"
+    share: float | None = None
+    """Of the download under way, None where there is none."""
+
+
+class Server:
+    """Shared by all its clients: the loaded engines, the places, the counters."""
+
+    def __init__(self, config: Config | None = None, serving: Serving | None = None) -> None:
+        self.config = config or Config()
+        self.serving = serving or Serving.from_environment()
+        self.metrics = Metrics()
+        self.loading = Loading()
+        self._connections: set[Connection] = set()
+        self._ready = threading.Event()
+        self._secret = secrets.token_bytes(32)
+        self._engines = Engines(self.config, time.monotonic, self.metrics.note)
+
+    # ── engines ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def load(self) -> None:
+        """Fetch what is missing and load the engines, telling `loading`. Blocking; an error is kept there for people."""
+
+        def progress(name: str, done: int, total: int) -> None:
+            share = done / total if total else None
+            self.loading = Loading("loading", f"fetching {name} ({done / 1e6:.0f} of {total / 1e6:.0f} MB)", share)
+
+        config = self.config
+        try:
+            with watched_by(progress):
+                for engine in (config.vad, config.endpoint, config.asr, config.llm, config.tts):
+                    stages.load(engine)
+                    self.loading = Loading()
+            anyio.run(self._engines.load)
+            self.loading = Loading("ready", "ready")
+        except Cleans2sError as error:
+            self.loading = Loading("failed", str(error))
+        finally:
+            self._ready.set()
+
+    def load_in_background(self) -> None:
+        threading.Thread(target=self.load, name="cleans2s-load", daemon=True).start()
+
+    # ── who may come in ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def ticket(self) -> str:
+        """What the server's own page shows instead of the key, for some hours; "" where there is no key."""
+        if not self.serving.key:
+            return ""
+        until = str(int(time.time() + TICKET_S))
+        return f"ticket-{until}-{self._signed(until)}"
+
+    def _signed(self, text: str) -> str:
+        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
+
+    def _knows_key(self, request: HTTPConnection) -> bool:
+        offered = [request.headers.get("authorization", "").removeprefix("Bearer ")]
+        offered += [name.removeprefix(KEY_PROTOCOL) for name in _protocols(request)]
+        for word in offered:
+            if secrets.compare_digest(word.encode(), self.serving.key.encode()):
+                return True
+            kind, _, rest = word.partition("-")
+            until, _, signature = rest.partition("-")
+            valid = kind == "ticket" and until.isdigit() and int(until) > time.time()
+            if valid and secrets.compare_digest(signature.encode(), self._signed(until).encode()):
+                return True
+        return False
+
+    def _own_page(self, request: HTTPConnection) -> bool:
+        """Whether a browser's page that asks is this server's own, or one that may."""
+        if not (origin := request.headers.get("origin")):
+            return True  # not a browser
+        own = {request.headers.get("host"), request.headers.get("x-forwarded-host"), os.environ.get("SPACE_HOST")}
+        return "*" in self.serving.origins or origin in self.serving.origins or urlsplit(origin).netloc in own
+
+    def _refusal(self, request: HTTPConnection) -> tuple[int, str, str] | None:
+        """Status, code and words, for who may not come in."""
+        if not self._own_page(request):
+            return 403, "origin_not_allowed", "this page may not connect; allow it with CLEANS2S_ORIGINS"
+        if self.serving.key and not self._knows_key(request):
+            return (
+                401,
+                "invalid_api_key",
+                "a key is needed: send `Authorization: Bearer KEY` with the server's CLEANS2S_API_KEY",
+            )
+        return None
+
+    # ── clients ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def realtime(self, websocket: WebSocket) -> None:
+        if refusal := self._refusal(websocket):
+            status, code, words = refusal
+            self.metrics.refused.labels(code).inc()
+            await websocket.send_denial_response(_error(status, code, words))
+            return
+        await websocket.accept("realtime" if "realtime" in _protocols(websocket) else None)
+        if len(self._connections) >= self.serving.sessions:
+            self.metrics.refused.labels("busy").inc()
+            words = f"busy: all {self.serving.sessions} places are taken; try again in a moment"
+            await websocket.send_text(error_event(WireError(words, "server_busy", kind="server_error")))
+            await websocket.close(TRY_AGAIN, words)
+            return
+        connection = Connection(websocket, self.config, self._engines, self.serving.bounds, self._note)
+        self._connections.add(connection)
+        self.metrics.begun.inc()
+        self.metrics.sessions.set(len(self._connections))
+        try:
+            while not self._ready.is_set():  # noqa: ASYNC110 (a thread loads the engines)
+                await anyio.sleep(0.1)
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
+            self.metrics.sessions.set(len(self._connections))
+
+    def _note(self, event: Any) -> None:
+        if event is None:
+            self.metrics.messages.inc()
+        else:
+            self.metrics.note(event)
+
+    def goodbye(self) -> None:
+        """To all clients, before the server stops. From the server's loop."""
+        for connection in tuple(self._connections):
+            connection.end(GOING_AWAY, "the server is stopping")
+
+    async def _about(self, request: Request) -> Response:
+        """What a browser learns that could not open the WebSocket: a refusal there has no words."""
+        if refusal := self._refusal(request):
+            return _error(*refusal)
+        if len(self._connections) >= self.serving.sessions:
+            return _error(503, "server_busy", f"busy: all {self.serving.sessions} places are taken; try again in a moment")
+        return _error(426, "upgrade_required", "connect with a WebSocket: this is the OpenAI Realtime protocol")
+
+    async def _health(self, request: Request) -> Response:
+        loading = self.loading
+        status = {"ready": 200, "loading": 503, "failed": 500}[loading.state]
+        places = {"sessions": len(self._connections), "limit": self.serving.sessions}
+        return JSONResponse({"status": loading.state, "detail": loading.what, "share": loading.share} | places, status)
+
+    async def _metrics(self, request: Request) -> Response:
+        if refusal := self._refusal(request):
+            return _error(*refusal)
+        return Response(self.metrics.text(), media_type=Metrics.CONTENT_TYPE)
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            WebSocketRoute("/v1/realtime", self.realtime),
+            Route("/v1/realtime", self._about),
+            Route("/healthz", self._health),
+            Route("/metrics", self._metrics),
+            Mount("/cleans2s/web", StaticFiles(directory=WEB)),
+            *(self._guarded(route) for route in http.routes(self._engines, self.config)),
+        ]
+
+    def _guarded(self, route: Route) -> Route:
+        """The same, for those who may come in, and only when the engines are there."""
+
+        async def guarded(request: Request) -> Response:
+            if refusal := self._refusal(request):
+                return _error(*refusal)
+            if self.loading.state != "ready":
+                return _error(503, "not_ready", f"not ready: {self.loading.what}")
+            return await route.endpoint(request)
+
+        return Route(route.path, guarded, methods=list(route.methods or ()))
+
+
+def _protocols(request: HTTPConnection) -> list[str]:
+    return [name.strip() for name in request.headers.get("sec-websocket-protocol", "").split(",")]
+
+
+def _error(status: int, code: str, words: str) -> JSONResponse:
+    error = {"message": words, "type": "invalid_request_error", "code": code, "param": None}
+    return JSONResponse({"error": error}, status, {"Retry-After": "5"} if status == 503 else None)
+
+
+def serve(config: Config, serving: Serving, say: Callable[[str], None]) -> None:
+    """Until SIGTERM or Ctrl-C. Raises ServerError where the address cannot be had."""
+    import uvicorn
+    from starlette.applications import Starlette
+
+    server = Server(config, serving)
+
+    class Uvicorn(uvicorn.Server):
+        async def shutdown(self, sockets: Any = None) -> None:
+            server.goodbye()
+            await super().shutdown(sockets)
+
+    app = Starlette(routes=server.routes())
+    server.load_in_background()
+    say(f"listening on ws://{serving.host}:{serving.port}/v1/realtime (loading the engines …)")
+    settings = uvicorn.Config(
+        app, serving.host, serving.port, log_level="warning", timeout_graceful_shutdown=5, ws_max_size=16 << 20
+    )
+    Uvicorn(settings).run()

@@ -1,0 +1,30 @@
+// Making elements of the page.
+
+/** An element with its properties and children; texts become text nodes, whatever is written in them. */
+export function make(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
+/** Drawn by the style, after its parent's class. */
+export const icon = () => make("i", { className: "icon", ariaHidden: "true" });
+
+/** Says something else on a button, and touches nothing if it says so already. */
+export function label(button, text) {
+  const shown = button.querySelector("span");
+  if (shown.textContent !== text) shown.textContent = text;
+}
+
+/** Loads a style sheet once for each document (or shadow root), and hides the element until it is there. */
+export function dress(element, style) {
+  const root = element.getRootNode();
+  const place = root.head ?? (root instanceof ShadowRoot ? root : document.head);
+  let link = place.querySelector(`link[href="${style}"]`);
+  if (link?.sheet) return;
+  if (!link) place.append((link = make("link", { rel: "stylesheet", href: style })));
+  const show = () => (element.style.visibility = "");
+  element.style.visibility = "hidden";
+  link.addEventListener("load", show, { once: true });
+  link.addEventListener("error", show, { once: true });
+}

@@ -17,9 +17,14 @@ def main() -> None:
     parser.add_argument("--config", metavar="FILE.toml", help="settings of the agent")
     options = parser.parse_args()
     config = Config.from_file(options.config) if options.config else Config()
-    # Told to stop, it stops as on Ctrl-C: conversations are closed, and no process stays.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, stop)
     app(config).launch(server_name=options.host, server_port=options.port, share=options.share)
+
+
+def stop(number: int, frame: object) -> None:
+    """Told to stop, it stops as on Ctrl-C: conversations are closed, and no process stays."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 1 when something that was asked about is not in order; 2 for a mistake, said in a sentence."""
-    parser = _parser()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(measures="bench" in arguments)
     options, rest = parser.parse_known_args(arguments)
     try:
         options.settings = _overrides(parser, rest)
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(measures: bool) -> argparse.ArgumentParser:
+    """`measures`: with the benchmarks' own options, for which they are imported."""
     parser = argparse.ArgumentParser("cleans2s", description="A speech-to-speech agent that hears while it speaks.")
     parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -86,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         ("server", "the page, conversations at a time, idle sessions, fairness"),
     ):
         measurement = measurements.add_parser(name, help=text)
-        if benchmark := _benchmark(name):
+        if measures and (benchmark := _benchmark(name)):
             benchmark.add_arguments(measurement)
         measurement.set_defaults(run=_bench, measurement=name)
     return parser

@@ -8,7 +8,9 @@ with the browser's own audio, because a voice that goes through a form field com
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from .ask import answer_of
 from .audio import Audio
 from .config import Config
 from .errors import Cleans2sError
+from .models import cache_folder
 from .realtime.settings import recognisers, voices
 from .server import Server, Serving
 from .talk import talk
@@ -27,7 +30,8 @@ from .words import CONNECT, TEXTS
 MAX_S = 60.0
 """Longest recording that is taken: it is played to the agent in real time."""
 
-WIDTH = "1100px"
+KEPT_S = 3600.0
+"""The picture and the log of an answer can be looked at for so long."""
 
 i18n = gr.I18n(**TEXTS)
 
@@ -35,8 +39,11 @@ MOUNT = """
 const root = new URL((window.gradio_config && window.gradio_config.root) || '.', location.href);
 const base = root.href.replace(/\\/?(\\?.*)?$/, '/');
 const panel = element.querySelector('.cleans2s-talk');
-Promise.all([import(base + 'cleans2s/web/talk.js'), import(base + 'cleans2s/web/voice.js')]).then(([talk, voice]) =>
-  talk.mount(panel, {Voice: voice.Voice, url: base.replace(/^http/, 'ws') + 'v1/realtime', token: () => server.ticket()}));
+const modules = ['talk', 'voice', 'ready', 'words'].map((name) => import(`${base}cleans2s/web/${name}.js`));
+Promise.all(modules).then(([{ mount }, { Voice }, { ready }, { texts }]) => {
+  mount(panel, { Voice, url: base.replace(/^http/, 'ws') + 'v1/realtime', token: () => server.ticket() });
+  ready(panel, base, texts());
+});
 """
 """The panel is mounted into Gradio's element; all addresses are relative to the page, so that it works behind a proxy with a
 path prefix, and over https."""
@@ -70,7 +77,7 @@ def theme() -> Soft:
 def app(config: Config | None = None, serving: Serving | None = None) -> App:
     """The page with its server; `launch()` starts both."""
     server = Server(config, serving)
-    with App(server, title="cleans2s", fill_width=False, analytics_enabled=False) as page:
+    with App(server, title="cleans2s", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown("# cleans2s", elem_id="title")
         with gr.Tab(i18n("talk")):
             talk_panel(server)
@@ -113,7 +120,13 @@ def settings(config: Config) -> None:
         for control in (interruption, eagerness):
             control.input(None, [interruption, eagerness], None, js=TURNS)
         character = gr.Textbox(config.instructions, label=i18n("character"), info=i18n("character_info"), lines=2, max_lines=8)
-        character.input(None, [character], None, js=UPDATE.format(session="{instructions: value}"))
+        gr.on(  # not at every key: half a prompt would be read by the model
+            [character.blur, character.submit],
+            None,
+            [character],
+            None,
+            js=UPDATE.format(session="{instructions: value}"),
+        )
         with gr.Row():
             length = gr.Slider(10, 200, 120, step=10, label=i18n("length"), info=i18n("length_info"))
             length.release(None, [length], None, js=UPDATE.format(session="{max_output_tokens: value}"))
@@ -161,11 +174,21 @@ async def answered(recording: str | None, config: Config) -> tuple[str, str, tup
         said = answer_of(talked, sound)
     except Cleans2sError as error:
         raise gr.Error(str(error), print_exception=False) from None
-    folder = Path(tempfile.mkdtemp(prefix="cleans2s-"))
+    folder = answers_folder()
     talked.recording.save_events(folder / "events.jsonl")
     said.timeline.save(folder / "timeline.png")
     sound_out = (said.audio.rate, (said.audio.samples * 32767).astype("int16"))
     return said.question, said.text, sound_out, str(folder / "timeline.png"), str(folder / "events.jsonl")
+
+
+def answers_folder() -> Path:
+    """A folder for the files of one answer, beside the weights in the cache; those of an hour ago are removed."""
+    answers = cache_folder().parent / "answers"
+    answers.mkdir(parents=True, exist_ok=True)
+    for folder in answers.iterdir():
+        if folder.stat().st_mtime < time.time() - KEPT_S:
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(dir=answers))
 
 
 def connect(page: gr.Blocks) -> None:

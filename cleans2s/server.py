@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -19,9 +20,8 @@ from urllib.parse import urlsplit
 
 import anyio
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from . import http, stages
@@ -30,7 +30,7 @@ from .engines import Engines
 from .errors import Cleans2sError
 from .metrics import Metrics
 from .models import watched_by
-from .realtime.connection import GOING_AWAY, TRY_AGAIN, Bounds, Connection
+from .realtime.connection import CLOSE_S, GOING_AWAY, TRY_AGAIN, Bounds, Connection
 from .realtime.wire import WireError, error_event
 
 WEB = Path(__file__).parent / "web"
@@ -194,10 +194,13 @@ class Server:
         else:
             self.metrics.note(event)
 
-    def goodbye(self) -> None:
-        """To all clients, before the server stops. From the server's loop."""
+    async def goodbye(self) -> None:
+        """To all clients, before the server stops; from its loop. Returns when they know."""
         for connection in tuple(self._connections):
             connection.end(GOING_AWAY, "the server is stopping")
+        with anyio.move_on_after(CLOSE_S):
+            while self._connections:  # noqa: ASYNC110 (each has an end of its own)
+                await anyio.sleep(0.05)
 
     async def _about(self, request: Request) -> Response:
         """What a browser learns that could not open the WebSocket: a refusal there has no words."""
@@ -224,7 +227,7 @@ class Server:
             Route("/v1/realtime", self._about),
             Route("/healthz", self._health),
             Route("/metrics", self._metrics),
-            Mount("/cleans2s/web", StaticFiles(directory=WEB)),
+            Route("/cleans2s/web/{name}", _web),
             *(self._guarded(route) for route in http.routes(self._engines, self.config)),
         ]
 
@@ -241,6 +244,14 @@ class Server:
         return Route(route.path, guarded, methods=list(route.methods or ()))
 
 
+async def _web(request: Request) -> Response:
+    """A file of the browser's part. (Starlette's StaticFiles finds none behind a proxy that takes a prefix off the path.)"""
+    name = request.path_params["name"]
+    if name not in {file.name for file in WEB.iterdir()}:
+        return _error(404, "not_found", f"there is no {name[:80]!r} here")
+    return FileResponse(WEB / name, headers={"Cache-Control": "no-cache"})
+
+
 def _protocols(request: HTTPConnection) -> list[str]:
     return [name.strip() for name in request.headers.get("sec-websocket-protocol", "").split(",")]
 
@@ -248,6 +259,10 @@ def _protocols(request: HTTPConnection) -> list[str]:
 def _error(status: int, code: str, words: str) -> JSONResponse:
     error = {"message": words, "type": "invalid_request_error", "code": code, "param": None}
     return JSONResponse({"error": error}, status, {"Retry-After": "5"} if status == 503 else None)
+
+
+def _stopped(number: int, frame: object) -> None:
+    """Being told to stop, and having done so, is no failure."""
 
 
 def serve(config: Config, serving: Serving, say: Callable[[str], None]) -> None:
@@ -259,7 +274,7 @@ def serve(config: Config, serving: Serving, say: Callable[[str], None]) -> None:
 
     class Uvicorn(uvicorn.Server):
         async def shutdown(self, sockets: Any = None) -> None:
-            server.goodbye()
+            await server.goodbye()
             await super().shutdown(sockets)
 
     app = Starlette(routes=server.routes())
@@ -268,4 +283,5 @@ def serve(config: Config, serving: Serving, say: Callable[[str], None]) -> None:
     settings = uvicorn.Config(
         app, serving.host, serving.port, log_level="warning", timeout_graceful_shutdown=5, ws_max_size=16 << 20
     )
+    signal.signal(signal.SIGTERM, _stopped)  # uvicorn takes it over, and raises it again when it has stopped
     Uvicorn(settings).run()

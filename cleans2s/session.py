@@ -446,6 +446,8 @@ class Session:
             )
             if reply.request:
                 await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id))
+                if reply.over.is_set():  # the next turn was quicker than the transcript of this one
+                    await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, "dropped", ""))
 
     # ── opinions on whether the turn is over ──────────────────────────────────────────────────────────────────────────
 

@@ -181,6 +181,7 @@ def test_an_interruption_is_seen_and_a_switch_prevents_it(address, tmp_path):
         opened.get_by_role("button", name="End conversation").click()
     with page(address, wav) as opened:
         set_checkbox(opened, "You can interrupt", False)
+        opened.evaluate("window.cleans2s.update({max_output_tokens: 24})")
         opened.get_by_role("button", name="Start talking").click()
         answered(opened, 2)
         assert opened.locator(".turn.agent del").count() == 0
@@ -197,6 +198,7 @@ def test_settings_and_typing_act_at_once(address, tmp_path):
                         " event.detail.type === 'session.updated' && window.updates.push(event.detail.session))")  # fmt: skip
         opened.get_by_role("button", name="Settings").click()
         opened.get_by_label("Who the agent is").fill("You are a pirate.")
+        opened.get_by_label("Who the agent is").blur()
         opened.wait_for_function("window.updates.at(-1)?.instructions === 'You are a pirate.'")
         opened.get_by_label("quick").check()
         opened.wait_for_function("window.updates.at(-1)?.audio.input.turn_detection.eagerness === 'high'")

@@ -33,9 +33,6 @@ from .wire import WireError, error_event, made
 OUTGOING = 256
 """Messages that may wait for a slow client."""
 
-SEND_S = 20.0
-"""A client that takes no message for so long is gone."""
-
 CLOSE_S = 3.0
 TICK_S = 0.25
 
@@ -61,6 +58,8 @@ class Bounds:
     """On average; sound beyond it is read more slowly, other messages are answered with an error."""
 
     burst: int = 2000
+    send_s: float = 20.0
+    """A client that takes no message for so long is gone."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Connection:
                     async with self._session as session:
                         await self._converse(session)
                 except Cleans2sError as error:  # an engine that cannot be loaded
-                    await self._websocket.send_text(error_event(WireError(str(error), "not_available", kind="server_error")))
+                    self._out.send_nowait(error_event(WireError(str(error), "not_available", kind="server_error")))
                     self._goodbye = Goodbye(INTERNAL, "the agent cannot be loaded")
             with anyio.move_on_after(CLOSE_S, shield=True):
                 if self._goodbye:
@@ -106,17 +105,15 @@ class Connection:
 
     async def _part(self, goodbye: Goodbye) -> None:
         try:
-            while True:  # what the client has yet to be told
-                await self._websocket.send_text(self._outgoing.receive_nowait())
-        except (anyio.WouldBlock, anyio.EndOfStream):
-            pass
+            with contextlib.suppress(anyio.WouldBlock, anyio.EndOfStream):
+                while True:  # what the client has yet to be told
+                    await self._websocket.send_text(self._outgoing.receive_nowait())
+            if goodbye.code != INTERNAL:
+                code = "session_expired" if goodbye.code == NORMAL else "going_away"
+                await self._websocket.send_text(error_event(WireError(goodbye.reason, code, kind="server_error")))
+            await self._websocket.close(goodbye.code, goodbye.reason)
         except (WebSocketDisconnect, RuntimeError):
-            return  # it has gone already
-        if goodbye.code != NORMAL or "time" in goodbye.reason:
-            problem = WireError(goodbye.reason, "session_expired" if goodbye.code == NORMAL else "going_away")
-            problem.kind = "server_error"
-            await self._websocket.send_text(error_event(problem))
-        await self._websocket.close(goodbye.code, goodbye.reason)
+            pass  # it has gone already
 
     async def _converse(self, session: Session) -> None:
         self._active_s = anyio.current_time()
@@ -168,11 +165,9 @@ class Connection:
     async def _write(self) -> None:
         async for text in self._outgoing:
             try:
-                with anyio.fail_after(SEND_S):
+                with anyio.fail_after(self._bounds.send_s):
                     await self._websocket.send_text(text)
-            except TimeoutError:
-                self.end(NORMAL, f"the client took no message for {SEND_S:g} s")
-            except (WebSocketDisconnect, RuntimeError):
+            except (TimeoutError, WebSocketDisconnect, RuntimeError):
                 self._scope.cancel()  # the connection has broken
 
     async def _watch(self, session: Session, narrator: Narrator) -> None:

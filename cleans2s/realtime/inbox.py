@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,14 +151,13 @@ class Inbox:
             raise WireError("content_index: an item has one part of content here; expected 0", param="content_index")
         if self.session.replying == event.item_id:
             await self.session.cancel()
-        end_s = event.audio_end_ms / 1000
         try:
-            if not math.isfinite(end_s) or end_s < 0:
+            if event.audio_end_ms < 0:
                 raise ValueError("its sound begins at 0 ms")
-            self.session.conversation.cut(event.item_id, end_s)
+            self.session.conversation.cut(event.item_id, event.audio_end_ms / 1000)
         except KeyError:
             pass  # nothing of it had been heard, and so it is not on the record any more
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise WireError(f"audio_end_ms {event.audio_end_ms}: {error}", "invalid_value", "audio_end_ms") from None
         place = {"item_id": event.item_id, "content_index": 0, "audio_end_ms": event.audio_end_ms}
         await self.send(made("conversation.item.truncated", **place))

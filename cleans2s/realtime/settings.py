@@ -235,7 +235,7 @@ def _turn_taking(turns: dict[str, Any] | None, own: TurnTaking) -> TurnTaking:
         ("idle_timeout_ms", 5_000 if idle_ms is None else idle_ms, 1_000, 600_000),
     ):
         if not low <= value <= high:
-            raise WireError(f"{name} {value:g}: expected {low:g} to {high:g}", "invalid_value", f"{where}.{name}")
+            raise WireError(f"{name} {value}: expected {low:g} to {high:g}", "invalid_value", f"{where}.{name}")
     pace = dict.fromkeys(("eager_ms", "patience_ms", "blind_ms"), silence_ms)
     hearing = {"speech_threshold": max(threshold, 0.01), "silence_threshold": min(max(threshold - 0.15, 0.01), 0.35)}
     return dataclasses.replace(own, **pace, **hearing)

@@ -1,5 +1,7 @@
 // Making elements of the page.
 
+const STYLE = new URL("talk.css", import.meta.url).href;
+
 /** An element with its properties and children; texts become text nodes, whatever is written in them. */
 export function make(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -16,13 +18,13 @@ export function label(button, text) {
   if (shown.textContent !== text) shown.textContent = text;
 }
 
-/** Loads a style sheet once for each document (or shadow root), and hides the element until it is there. */
-export function dress(element, style) {
+/** Loads the style once for each document (or shadow root), and hides the element until it is there. */
+export function dress(element) {
   const root = element.getRootNode();
   const place = root.head ?? (root instanceof ShadowRoot ? root : document.head);
-  let link = place.querySelector(`link[href="${style}"]`);
+  let link = place.querySelector(`link[href="${STYLE}"]`);
   if (link?.sheet) return;
-  if (!link) place.append((link = make("link", { rel: "stylesheet", href: style })));
+  if (!link) place.append((link = make("link", { rel: "stylesheet", href: STYLE })));
   const show = () => (element.style.visibility = "");
   element.style.visibility = "hidden";
   link.addEventListener("load", show, { once: true });

@@ -7,7 +7,6 @@ import { Transcript } from "./transcript.js";
 import { texts } from "./words.js";
 
 const NOTICE_MS = 2000;
-const STYLE = new URL("talk.css", import.meta.url).href;
 
 const mounted = new WeakMap(); // element → its panel
 
@@ -33,7 +32,7 @@ function build(element, voice, words) {
   orb.ariaHidden = "true";
   const state = make("div", { className: "state", role: "status", ariaLive: "polite" }, icon(), make("span"));
   const trip = make("div", { className: "trip" });
-  const start = button("start", words.start, () => (idle() ? begin({ microphone: true }) : voice.stop()));
+  const start = button("start", words.start, () => (idle() ? begin({ microphone: true }) : end()));
   const mute = button("mute", words.mute, () => {
     if (!listens) return begin({ microphone: true }); // what was written so far stays part of the conversation
     voice.muted = !voice.muted;
@@ -60,6 +59,7 @@ function build(element, voice, words) {
   let now = "idle"; // the Voice's state, as it was last told
   let starting = null; // what the last start came to: a promise
   let listens = false; // whether this conversation has a microphone
+  let forgotten = false; // the agent has: the person ended the conversation
   const idle = () => now === "idle";
 
   element.classList.add("cleans2s-talk");
@@ -80,6 +80,11 @@ function build(element, voice, words) {
     notice.replaceChildren();
     listens = settings.microphone;
     starting = voice.start(settings);
+  }
+
+  function end() {
+    forgotten = true;
+    voice.stop();
   }
 
   function show() {
@@ -132,6 +137,10 @@ function build(element, voice, words) {
     if (now === "reconnecting" && detail.state === "listening") notice.replaceChildren(); // what was lost is found
     now = detail.state;
     if (now === "idle") transcript.close();
+    if (now === "listening" && forgotten) {
+      forgotten = false;
+      transcript.divide();
+    }
     show();
   });
   on(voice, "server", ({ detail }) => {
@@ -148,7 +157,7 @@ function build(element, voice, words) {
   const actions = { voice, update: (session) => voice.update(session), configure: (settings) => voice.configure(settings) };
   window.cleans2s = actions;
   show();
-  dress(element, STYLE);
+  dress(element);
   return {
     voice,
     unmount() {

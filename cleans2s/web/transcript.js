@@ -5,7 +5,7 @@ import { duration } from "./words.js";
 
 const MOST_ENTRIES = 400; // hours of talk must not fill the page's memory
 const NEAR_END_PX = 40; // who has not scrolled back further than this follows the conversation
-const TOLD_AGAIN = "again_"; // so voice.js names the items that a new connection is told of: they are shown already
+const TOLD_AGAIN = "again_"; // so memory.js names the items that a new connection is told of: they are shown already
 
 export class Transcript {
   #list;
@@ -67,6 +67,11 @@ export class Transcript {
   wrote(text) {
     this.#written.push(text);
     this.#stay(() => this.#typed(text));
+  }
+
+  /** The agent knows nothing of what stands above. */
+  divide() {
+    if (this.#entries.length) this.#note("divider", this.#words.fresh);
   }
 
   /** What was being said will not be finished. */

@@ -36,6 +36,7 @@ const english = {
   copied: "Copied",
   copyByHand: "Selected: copy it with your keyboard",
   clear: "Clear",
+  fresh: "New conversation",
   notHeard: "not heard",
   typed: "written",
   latency: (time) => `answered after ${time}`,
@@ -83,8 +84,8 @@ const english = {
       "Another program may hold it: close that one, then start again. Writing works without it.",
     ],
     "insecure-page": [
-      "This page may not use the microphone",
-      "Browsers allow it only over https:// or on localhost: open the page by such an address.",
+      "This page may use no sound",
+      "Speaking and writing both need it. Open the page over https:// or on localhost: browsers allow it only there.",
     ],
     unsupported: [
       "This browser cannot hold a conversation",
@@ -96,6 +97,13 @@ const english = {
     server: ["The server reports an error", "The conversation goes on if it can; otherwise stop and start again."],
   },
   otherProblem: ["Something went wrong", "Stop and start again; reload the page if that does not help."],
+
+  readiness: {
+    loading: (what) => `Getting ready: ${what}`,
+    failed: (why) => `The agent could not be loaded: ${why}`,
+    away: () => "Waiting for the server…",
+  },
+  fetched: "How much has been fetched",
 
   timeline: "The last 20 seconds",
   legend: {
@@ -151,6 +159,7 @@ const chinese = {
   copied: "已复制",
   copyByHand: "已选中，请用键盘复制",
   clear: "清空",
+  fresh: "新的对话",
   notHeard: "没有听到",
   typed: "打字",
   latency: (time) => `${time} 后回应`,
@@ -188,7 +197,7 @@ const chinese = {
     "microphone-refused": ["无法使用麦克风：没有权限", "请点击地址栏左侧的图标，允许使用麦克风，然后重新开始。不用麦克风也可以打字。"],
     "microphone-missing": ["没有找到麦克风", "请接上或打开麦克风，然后重新开始。不用麦克风也可以打字。"],
     "microphone-busy": ["麦克风打不开", "可能正被其他程序占用，请先关闭那个程序再重新开始。不用麦克风也可以打字。"],
-    "insecure-page": ["这个页面不能使用麦克风", "浏览器只允许 https:// 或 localhost 页面使用麦克风，请换用这样的地址打开。"],
+    "insecure-page": ["这个页面不能使用声音", "说话和打字都需要声音。浏览器只允许 https:// 或 localhost 页面使用，请换用这样的地址打开。"],
     unsupported: ["这个浏览器不支持实时对话", "它缺少实时语音所需的功能，请使用新版的 Chrome、Edge、Firefox 或 Safari。"],
     busy: ["现在人满了", "有人正在与智能体对话，请稍后再试。"],
     refused: ["服务器拒绝了连接", "请刷新页面；如果需要令牌，请检查令牌是否正确。"],
@@ -196,6 +205,13 @@ const chinese = {
     server: ["服务器报告了一个错误", "如果对话没有继续，请结束后重新开始。"],
   },
   otherProblem: ["出了点问题", "请结束后重新开始；如果还不行，请刷新页面。"],
+
+  readiness: {
+    loading: (what) => `正在准备：${what}`,
+    failed: (why) => `智能体加载失败：${why}`,
+    away: () => "正在等待服务器…",
+  },
+  fetched: "下载进度",
 
   timeline: "最近 20 秒",
   legend: {

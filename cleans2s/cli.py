@@ -208,8 +208,6 @@ def _table(console: Console, events: Sequence[Event]) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    import socket
-
     from .realtime.connection import Bounds
     from .server import Serving, serve
 
@@ -219,14 +217,6 @@ def _serve(options: argparse.Namespace) -> int:
     if any(value <= 0 for name, value in {**given, **bounds}.items() if name not in ("host", "port")):
         raise ConfigError("--sessions, --idle-s and --session-s: expected a number above 0")
     serving = Serving.from_environment(**given, bounds=Bounds(**bounds))
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in serving.host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((serving.host, serving.port))
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"cannot listen on {serving.host}:{serving.port} ({error}); choose another --port or --host"
-        ) from None
     console = _console()
     serve(config, serving, lambda words: console.print(words))
     return 0

@@ -34,7 +34,7 @@ class Engines:
         were there stay."""
         config = config or self._config
         engines = config.vad, config.endpoint, config.asr, config.llm, config.tts
-        vad, endpoint, asr, llm, tts = [await to_thread.run_sync(stages.load, engine) for engine in engines]
+        vad, endpoint, asr, llm, tts = [stages.loaded(each) or await to_thread.run_sync(stages.load, each) for each in engines]
         self._vad: stages.VAD = vad
         self._endpoint: stages.EndOfTurn = endpoint
         self._asr: stages.ASR = asr

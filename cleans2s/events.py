@@ -85,12 +85,13 @@ class Latency:
 
 @dataclass(frozen=True)
 class ReplyDue:
-    """A reply is on its way, to the turn of this number or because it was asked for; it ends in one ReplyEnded. `item` is
-    the id that the agent's words will have on the record."""
+    """A reply is on its way (by voice, or in writing), to the turn of this number or because it was asked for; it ends in
+    one ReplyEnded. `item` is the id that the agent's words will have on the record."""
 
     at_s: float
     turn: int
     item: str
+    speaks: bool = True
 
 
 @dataclass(frozen=True)

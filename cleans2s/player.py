@@ -47,6 +47,8 @@ class _Player:
             playback = reply.playback if reply.request.speaks else None
             self.conversation.agent_begins(reply.id, self.clock(), playback)
         async for item in sound:
+            if reply.over.is_set():  # cut while this was on its way
+                return None
             match item:
                 case StageError():
                     failure = item

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -27,17 +29,28 @@ from starlette.websockets import WebSocket
 from . import http, stages
 from .config import Config
 from .engines import Engines
-from .errors import Cleans2sError
+from .errors import Cleans2sError, ConfigError
 from .metrics import Metrics
 from .models import watched_by
 from .realtime.connection import CLOSE_S, GOING_AWAY, TRY_AGAIN, Bounds, Connection
 from .realtime.wire import WireError, error_event
+
+_log = logging.getLogger(__name__)
 
 WEB = Path(__file__).parent / "web"
 KEY_PROTOCOL = "openai-insecure-api-key."
 """Browsers cannot set headers on a WebSocket; the protocol has them name the key as a subprotocol."""
 
 TICKET_S = 12 * 3600.0
+
+WAITING = 64
+"""Clients that may wait until the engines are loaded."""
+
+MESSAGE_BYTES = 16 << 20
+"""Of one message; the protocol allows 15 MiB of sound in one."""
+
+UNSENT_S = 30
+"""After so long, the system gives up a connection whose peer takes nothing of what was sent (Linux)."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,7 @@ class Server:
         self.loading = Loading()
         self._connections: set[Connection] = set()
         self._ready = threading.Event()
+        self._waiting = 0
         self._secret = secrets.token_bytes(32)
         self._engines = Engines(self.config, time.monotonic, self.metrics.note)
 
@@ -111,6 +125,9 @@ class Server:
             self.loading = Loading("ready", "ready")
         except Cleans2sError as error:
             self.loading = Loading("failed", str(error))
+        except Exception as error:  # whatever an engine's package raises: the page has to say that it will not come
+            self.loading = Loading("failed", f"{type(error).__name__}: {error}")
+            _log.exception("the engines could not be loaded")
         finally:
             self._ready.set()
 
@@ -170,7 +187,7 @@ class Server:
             await websocket.send_denial_response(_error(status, code, words))
             return
         await websocket.accept("realtime" if "realtime" in _protocols(websocket) else None)
-        if len(self._connections) >= self.serving.sessions:
+        if not await self._admitted():
             self.metrics.refused.labels("busy").inc()
             words = f"busy: all {self.serving.sessions} places are taken; try again in a moment"
             await websocket.send_text(error_event(WireError(words, "server_busy", kind="server_error")))
@@ -181,12 +198,22 @@ class Server:
         self.metrics.begun.inc()
         self.metrics.sessions.set(len(self._connections))
         try:
-            while not self._ready.is_set():  # noqa: ASYNC110 (a thread loads the engines)
-                await anyio.sleep(0.1)
             await connection.run()
         finally:
             self._connections.discard(connection)
             self.metrics.sessions.set(len(self._connections))
+
+    async def _admitted(self) -> bool:
+        """Whether there is a place, when the engines are there. Who waits for them takes none: a page that is loaded again
+        and again meanwhile would fill them all."""
+        if self._waiting < WAITING:
+            self._waiting += 1
+            try:
+                while not self._ready.is_set():  # noqa: ASYNC110 (a thread loads the engines)
+                    await anyio.sleep(0.1)
+            finally:
+                self._waiting -= 1
+        return self._ready.is_set() and len(self._connections) < self.serving.sessions
 
     def _note(self, event: Any) -> None:
         if event is None:
@@ -266,10 +293,11 @@ def _stopped(number: int, frame: object) -> None:
 
 
 def serve(config: Config, serving: Serving, say: Callable[[str], None]) -> None:
-    """Until SIGTERM or Ctrl-C. Raises ServerError where the address cannot be had."""
+    """Until SIGTERM or Ctrl-C. Raises ConfigError where the address cannot be had."""
     import uvicorn
     from starlette.applications import Starlette
 
+    listening = _listening(serving)
     server = Server(config, serving)
 
     class Uvicorn(uvicorn.Server):
@@ -281,7 +309,20 @@ def serve(config: Config, serving: Serving, say: Callable[[str], None]) -> None:
     server.load_in_background()
     say(f"listening on ws://{serving.host}:{serving.port}/v1/realtime (loading the engines …)")
     settings = uvicorn.Config(
-        app, serving.host, serving.port, log_level="warning", timeout_graceful_shutdown=5, ws_max_size=16 << 20
+        app, serving.host, serving.port, log_level="warning", timeout_graceful_shutdown=5, ws_max_size=MESSAGE_BYTES
     )
     signal.signal(signal.SIGTERM, _stopped)  # uvicorn takes it over, and raises it again when it has stopped
-    Uvicorn(settings).run()
+    with listening:
+        Uvicorn(settings).run(sockets=[listening])
+
+
+def _listening(serving: Serving) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+        listening = socket.create_server((serving.host, serving.port), family=family)
+    except (OSError, OverflowError) as error:
+        where = f"{serving.host}:{serving.port}"
+        raise ConfigError(f"cannot listen on {where} ({error}); choose another --port or --host") from None
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_S * 1000)
+    return listening

@@ -30,6 +30,7 @@ from .floor import Verdict, takes_the_floor, verdict
 from .microphone import Microphone
 from .outbox import Outbox
 from .player import play
+from .recorder import Recorder
 from .reply import Reply, Request
 from .speech import Sound, spoken, written
 from .stages import Chat, Finish, ToolCall, Transcript
@@ -72,8 +73,8 @@ class Session:
     `conversation` is the record of what was said and heard. Entering loads the engines (once per process).
     """
 
-    def __init__(self, config: Config | None = None) -> None:
-        self.config = config or Config()
+    def __init__(self, config: Config | None = None, recorder: Recorder | None = None) -> None:
+        self.config, self._recorder = config or Config(), recorder or Recorder(None)
         self.conversation = Conversation()
         self.request: Request | None = Request()
         """How turns are answered; None: they are only put on record, and answered when `respond` is called."""
@@ -101,8 +102,9 @@ class Session:
     async def __aenter__(self) -> Session:
         await self._engines.load()
         self._p_speech = self._engines.ear()
-        self._outbox = Outbox()
+        self._outbox = Outbox(self._recorder.happened)
         self.began = anyio.current_time()
+        self._recorder.begin(self.config, self._clock, self._outbox.note)
         self._tasks = await self._exit.enter_async_context(anyio.create_task_group())
         self._tasks.start_soon(self._engines.read_ahead, self._chat("Hello"))
         return self
@@ -114,6 +116,7 @@ class Session:
         try:
             return await self._exit.__aexit__(kind, error, trace)
         finally:
+            await self._recorder.close()
             self._outbox.close()
 
     def events(self) -> AsyncGenerator[ev.Event]:
@@ -156,6 +159,7 @@ class Session:
 
     async def hear(self, audio: Audio) -> None:
         """The next sound of the user's microphone. Time goes by the samples heard, so silence has to be sent as well."""
+        self._recorder.heard(audio)
         for frame in self._microphone.frames(audio):
             if not self.config.hands_free:
                 self._turns.heard += FRAME
@@ -225,6 +229,7 @@ class Session:
     async def configure(self, config: Config) -> None:
         """Settings that act from now on. Engines that are new are loaded before; if one cannot be, nothing changes."""
         await self._engines.load(config)
+        self._recorder.configured(config)
         if config.vad != self.config.vad:
             self._p_speech = self._engines.ear()
         by_hand = self.config.hands_free != config.hands_free
@@ -268,8 +273,8 @@ class Session:
         self._turn += 1
         reply.turn = self._turn
         reply.mark("turn_end", self.now_s)
-        if reply.message:
-            await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id))
+        if reply.message and reply.request:
+            await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id, reply.request.speaks))
         if reply.wants_floor:
             if self._waiting:
                 await self._close(self._waiting, "dropped")  # this reply will answer both turns
@@ -445,7 +450,7 @@ class Session:
                 ev.TurnEnded(self.now_s, reply.turn, *spoken_s, text, reply.p_end, reply.audio_end_s, reply.said_id)
             )
             if reply.request:
-                await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id))
+                await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id, reply.request.speaks))
                 if reply.over.is_set():  # the next turn was quicker than the transcript of this one
                     await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, "dropped", ""))
 

@@ -56,12 +56,15 @@ class Transcript:
     """`confidence` is the mean log probability of the words (0 is certain), `no_speech` the probability that there
     were none; None where the engine cannot tell. `alternatives` are other readings with their weights, the text's own
     among them, adding up to 1; whether an utterance is complete is asked of all of them, because a recogniser likes to
-    complete a sentence that was only begun."""
+    complete a sentence that was only begun. `language` is the code of the language that was heard ("zh", "en"; None where
+    the engine does not say), `tags` is what it heard beside the words: an emotion ("happy"), an event ("laughter")."""
 
     text: str
     confidence: float | None = None
     no_speech: float | None = None
     alternatives: tuple[tuple[str, float], ...] = ()
+    language: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -158,6 +161,11 @@ def load(engine: Engine[Loaded_co]) -> Loaded_co:
         if engine not in _loaded:
             _loaded[engine] = engine.load()
         return _loaded[engine]
+
+
+def loaded(engine: Engine[Loaded_co]) -> Loaded_co | None:
+    """What `load` would give at once; None if it would have to wait."""
+    return _loaded.get(engine)
 
 
 def imported(path: str) -> Any:

@@ -313,7 +313,7 @@ def test_after_a_broken_connection_the_conversation_goes_on(page, realtime):
     until(lambda: realtime.all("response.create"))
     begun = [e for e in realtime.heard if e["type"] != "input_audio_buffer.append"]
     assert begun[0]["type"] == "session.update"
-    assert begun[1] == {"type": "cleans2s.configure", "settings": {"turn.patience_ms": 1500}}
+    assert begun[1]["settings"]["turn.patience_ms"] == 1500
     contents = [event["item"]["content"][0] for event in realtime.all("conversation.item.create")]
     assert [part["text"] for part in contents] == ["Tell me a story.", "Once", "What time is it?", "It is two.", "Thank you."]
     assert [part["type"] for part in contents] == ["input_text", "output_text"] * 2 + ["input_text"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .. import events as ev
@@ -84,8 +84,9 @@ class Narrator:
                 yield made("cleans2s.ignored", text=text, reason=reason)
             case ev.TurnEnded():
                 yield from self._turn(event)
-            case ev.ReplyDue(_, turn, id):
-                asked = self.asked.pop(id, None) or Asked(self.settings.request())
+            case ev.ReplyDue(_, turn, id, speaks):
+                # A reply that was prepared before a change of settings is as it was meant then.
+                asked = self.asked.pop(id, None) or Asked(replace(self.settings.request(), speaks=speaks))
                 yield from self._begun(Response(turn, id, asked.request, asked.metadata))
             case ev.ReplyStarted(_, turn, latency):
                 yield made("cleans2s.latency", response_id=self._responses[turn].id, latency=asdict(latency))

@@ -33,6 +33,7 @@ ADJUSTABLE: dict[str, tuple[float, float] | None] = {
     "turn.patience_ms": (32, 10_000),
     "turn.blind_ms": (32, 10_000),
     "turn.speech_threshold": (0.05, 0.95),
+    "lead_s": (0.05, 1.0),
     "asr.model": None,
     "asr.language": None,
 }

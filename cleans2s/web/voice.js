@@ -22,13 +22,14 @@ import { PCM, Sound } from "./sound.js";
 
 const TELL_EVERY_MS = 90; // ticks come every 50 ms: this makes every second one a `cleans2s.playback`
 const TOO_LATE = "response_cancel_not_active"; // the reply ended while the cancel was on its way
+const LEAD_S = 0.6; // of sound that may wait here: it is dropped at once when the server says so
 const REFUSALS = { server_busy: "busy", invalid_api_key: "refused" }; // errors after which the server closes the connection
 
 export class Voice extends EventTarget {
   #url;
   #token;
   #wishes = { type: "realtime", audio: { input: { format: PCM }, output: { format: PCM } } };
-  #settings = {};
+  #settings = { lead_s: LEAD_S };
   #memory = new Memory();
   #figures = new Figures();
   #underruns = 0;

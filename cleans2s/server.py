@@ -49,6 +49,9 @@ WAITING = 64
 MESSAGE_BYTES = 16 << 20
 """Of one message; the protocol allows 15 MiB of sound in one."""
 
+GRACE_S = 1.0
+"""A place may become free in this time: who loads the page again comes before the old connection has ended."""
+
 UNSENT_S = 30
 """After so long, the system gives up a connection whose peer takes nothing of what was sent (Linux)."""
 
@@ -213,6 +216,9 @@ class Server:
                     await anyio.sleep(0.1)
             finally:
                 self._waiting -= 1
+        with anyio.move_on_after(GRACE_S):
+            while len(self._connections) >= self.serving.sessions:  # noqa: ASYNC110 (each has an end of its own)
+                await anyio.sleep(0.05)
         return self._ready.is_set() and len(self._connections) < self.serving.sessions
 
     def _note(self, event: Any) -> None:

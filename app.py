@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
+from dataclasses import replace
 
-from cleans2s.config import Config
 from cleans2s.page import app
+from cleans2s.profiles import load, names
+from cleans2s.server import Serving
 
 
 def main() -> None:
@@ -14,11 +17,15 @@ def main() -> None:
     parser.add_argument("--host", help="where to listen (default: this machine only, or GRADIO_SERVER_NAME)")
     parser.add_argument("--port", type=int, help="default: 7860, or GRADIO_SERVER_PORT")
     parser.add_argument("--share", action="store_true", default=None, help="make a public link")
-    parser.add_argument("--config", metavar="FILE.toml", help="settings of the agent")
+    parser.add_argument(
+        "--profile", "--config", metavar="NAME|FILE.toml", default="embedded", help="engines and settings of the agent"
+    )
     options = parser.parse_args()
-    config = Config.from_file(options.config) if options.config else Config()
+    serving = Serving.from_environment()
+    if not (options.share or serving.profiles or "SPACE_ID" in os.environ):
+        serving = replace(serving, profiles=tuple(names()))  # where nobody else spends our keys and memory
     signal.signal(signal.SIGTERM, stop)
-    app(config).launch(server_name=options.host, server_port=options.port, share=options.share)
+    app(load(options.profile), serving).launch(server_name=options.host, server_port=options.port, share=options.share)
 
 
 def stop(number: int, frame: object) -> None:

@@ -53,7 +53,7 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
     talk.add_argument("--out", metavar="FILE.wav", help="stereo recording: left the user, right the agent as heard")
     talk.add_argument("--events", metavar="FILE.jsonl", help="event log (default: beside --out)")
     talk.add_argument("--timeline", metavar="FILE.png", help="a picture of the conversation")
-    talk.add_argument("--config", metavar="FILE.toml", help="settings")
+    talk.add_argument("--profile", "--config", metavar="NAME|FILE.toml", help="engines and settings (default: embedded)")
     talk.set_defaults(run=_talk)
 
     serve = commands.add_parser("serve", help="a server that speaks the OpenAI Realtime protocol", epilog=(
@@ -64,7 +64,7 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
     serve.add_argument("--sessions", type=int, metavar="N", help="conversations at a time (default: two for each core)")
     serve.add_argument("--idle-s", type=float, metavar="S", help="end a conversation in which nothing is said for so long")
     serve.add_argument("--session-s", type=float, metavar="S", help="longest conversation")
-    serve.add_argument("--config", metavar="FILE.toml", help="settings")
+    serve.add_argument("--profile", "--config", metavar="NAME|FILE.toml", help="engines and settings (default: embedded)")
     serve.set_defaults(run=_serve)
 
     models = commands.add_parser("models", help="the weights: list, fetch, verify")
@@ -79,6 +79,7 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
         action.set_defaults(run=run)
 
     doctor = commands.add_parser("doctor", help="what is installed, what is missing, and the mend")
+    doctor.add_argument("--profile", metavar="NAME|FILE.toml", help="of which engines (default: embedded)")
     doctor.set_defaults(run=_doctor)
 
     bench = commands.add_parser("bench", help="measure; see benchmarks/ in the source checkout")
@@ -109,10 +110,9 @@ def _overrides(parser: argparse.ArgumentParser, rest: Sequence[str]) -> dict[str
 
 
 def _config(options: argparse.Namespace) -> Config:
-    from .config import Config
+    from . import profiles
 
-    config = Config.from_file(options.config) if getattr(options, "config", None) else Config()
-    return config.changed(options.settings)
+    return profiles.load(getattr(options, "profile", None) or profiles.DEFAULT).changed(options.settings)
 
 
 def _console() -> Console:

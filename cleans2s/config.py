@@ -37,11 +37,25 @@ from .turn import TurnTaking
 from .vad.silero import Silero
 
 ENGINES: dict[str, dict[str, str]] = {
-    "vad": {"silero": "cleans2s.vad.silero:Silero"},
+    "vad": {"silero": "cleans2s.vad.silero:Silero", "fsmn": "cleans2s.vad.fsmn:FSMN"},
     "endpoint": {"smart-turn": "cleans2s.endpoint.smart_turn:SmartTurn"},
-    "asr": {"whisper": "cleans2s.asr.whisper:Whisper"},
-    "llm": {"llama": "cleans2s.llm.llama:Llama"},
-    "tts": {"piper": "cleans2s.tts.piper:Piper"},
+    "asr": {
+        "whisper": "cleans2s.asr.whisper:Whisper",
+        "funasr": "cleans2s.asr.funasr:FunASR",
+        "openai": "cleans2s.asr.openai:OpenAITranscription",
+    },
+    "llm": {
+        "llama": "cleans2s.llm.llama:Llama",
+        "openai": "cleans2s.llm.openai:OpenAIChat",
+        "transformers": "cleans2s.llm.transformers:Transformers",
+        "echo": "cleans2s.llm.echo:Echo",
+    },
+    "tts": {
+        "piper": "cleans2s.tts.piper:Piper",
+        "kokoro": "cleans2s.tts.kokoro:Kokoro",
+        "openai": "cleans2s.tts.openai:OpenAISpeech",
+        "cosyvoice": "cleans2s.tts.cosyvoice:CosyVoice",
+    },
 }
 """Settings class of every engine by role and name. Packages add rows with entry points in the group `cleans2s.<role>`."""
 
@@ -87,6 +101,10 @@ class Config:
     lead_s: float = 0.2
     """How far the sound sent to a client runs ahead of what it plays: enough for a jittering network, and the most that a
     client without flushing would still say after an interruption."""
+
+    @property
+    def engines(self) -> tuple[Engine[Any], ...]:
+        return self.vad, self.endpoint, self.asr, self.llm, self.tts
 
     @classmethod
     def from_file(cls, path: str | Path) -> Config:
@@ -136,7 +154,11 @@ def build(kind: type[Any], values: Mapping[str, Any], base: Any = None, where: s
                 rows = engine_names(name)
                 if engine not in rows:
                     raise ConfigError(f"unknown engine {where}{name} = {engine!r}: valid are {', '.join(sorted(rows))}")
-                wanted = imported(rows[engine])
+                try:
+                    wanted = imported(rows[engine])
+                except (ImportError, AttributeError) as error:
+                    problem = f"cannot be imported from {rows[engine]} ({error}); reinstall the package that it belongs to"
+                    raise ConfigError(f"{where}{name} = {engine!r} {problem}") from None
                 current = current if type(current) is wanted else wanted()
             settings = typing.cast("type[Any]", type(current))
             changes[name] = build(settings, table, current, f"{where}{name}.")
@@ -147,6 +169,10 @@ def _converted(value: Any, hint: Any, name: str) -> Any:
     """A value from TOML (typed) or a command line (text) as the type that the field declares."""
     choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     for kind in choices:
+        if typing.get_origin(kind) is typing.Literal and value in typing.get_args(kind):
+            return value
+        if typing.get_origin(kind) is tuple and (items := _items(value, typing.get_args(kind), name)) is not None:
+            return items
         if kind is bool and str(value).lower() in ("true", "false", "on", "off", "yes", "no"):
             return str(value).lower() in ("true", "on", "yes")
         if kind is str and isinstance(value, str):
@@ -158,5 +184,27 @@ def _converted(value: Any, hint: Any, name: str) -> Any:
                 continue
             if kind is float or float(value) == number:
                 return number
-    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in choices)
+    expected = " or ".join(_named(kind) for kind in choices)
     raise ConfigError(f"{name} = {value!r}: expected {expected}")
+
+
+def _items(value: Any, kinds: tuple[Any, ...], name: str) -> tuple[Any, ...] | None:
+    """A list as the tuple that the field declares; None if it is no list, or one of another length."""
+    if not isinstance(value, (list, tuple)):
+        return None
+    given = typing.cast("list[Any]", value)
+    kinds = kinds[:1] * len(given) if kinds[-1] is ... else kinds
+    if len(kinds) != len(given):
+        return None
+    pairs = enumerate(zip(given, kinds, strict=True))
+    return tuple(_converted(item, kind, f"{name}[{index}]") for index, (item, kind) in pairs)
+
+
+def _named(kind: Any) -> str:
+    match typing.get_origin(kind):
+        case typing.Literal:
+            return " or ".join(repr(choice) for choice in typing.get_args(kind))
+        case None:
+            return getattr(kind, "__name__", str(kind))
+        case _:
+            return f"a list ({kind})"

@@ -33,8 +33,7 @@ class Engines:
         """Once per process for equal settings; a second session gets the same ones. If one cannot be loaded, those that
         were there stay."""
         config = config or self._config
-        engines = config.vad, config.endpoint, config.asr, config.llm, config.tts
-        vad, endpoint, asr, llm, tts = [stages.loaded(each) or await to_thread.run_sync(stages.load, each) for each in engines]
+        vad, endpoint, asr, llm, tts = [stages.loaded(each) or await to_thread.run_sync(stages.load, each) for each in config.engines]
         self._vad: stages.VAD = vad
         self._endpoint: stages.EndOfTurn = endpoint
         self._asr: stages.ASR = asr

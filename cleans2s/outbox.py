@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import anyio
 
@@ -14,12 +14,14 @@ ROOM = 4096
 
 
 class Outbox:
-    def __init__(self) -> None:
+    def __init__(self, witness: Callable[[Event], None] = lambda event: None) -> None:
+        self._witness = witness
         self._send, self._receive = anyio.create_memory_object_stream[Event](ROOM)
 
     async def put(self, event: Event) -> None:
         """At once while there is room, so that what happened and the event of it cannot come apart; otherwise it waits for
         the reader: a slow client slows its own session, and no other."""
+        self._witness(event)
         try:
             self._send.send_nowait(event)
         except anyio.WouldBlock:
@@ -27,6 +29,7 @@ class Outbox:
 
     def note(self, event: Event) -> None:
         """What nobody should wait for: it is left out when the reader lags far behind."""
+        self._witness(event)
         with contextlib.suppress(anyio.WouldBlock):
             self._send.send_nowait(event)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ const base = root.href.replace(/\\/?(\\?.*)?$/, '/');
 const panel = element.querySelector('.cleans2s-talk');
 const modules = ['talk', 'voice', 'ready', 'words'].map((name) => import(`${base}cleans2s/web/${name}.js`));
 Promise.all(modules).then(([{ mount }, { Voice }, { ready }, { texts }]) => {
-  mount(panel, { Voice, url: base.replace(/^http/, 'ws') + 'v1/realtime', token: () => server.ticket() });
+  const address = base.replace(/^http/, 'ws') + 'v1/realtime';
+  const url = () => address + (panel.dataset.profile ? `?profile=${encodeURIComponent(panel.dataset.profile)}` : '');
+  mount(panel, { Voice, url, token: () => server.ticket() });
   ready(panel, base, texts());
 });
 """
@@ -51,6 +54,7 @@ path prefix, and over https."""
 UPDATE = "(value) => {{ window.cleans2s?.update({session}); }}"
 TURNS = """(interruption, eagerness) => { window.cleans2s?.update({audio: {input: {turn_detection:
   {type: 'semantic_vad', eagerness: eagerness, interrupt_response: interruption, create_response: true}}}}); }"""
+PROFILE = "(value) => { document.querySelector('.cleans2s-talk').dataset.profile = value; }"
 CONFIGURE = "(value) => {{ window.cleans2s?.configure({settings}); }}"
 
 
@@ -81,7 +85,7 @@ def app(config: Config | None = None, serving: Serving | None = None) -> App:
         gr.Markdown("# cleans2s", elem_id="title")
         with gr.Tab(i18n("talk")):
             talk_panel(server)
-            settings(server.config)
+            settings(server.config, server.serving.profiles)
         with gr.Tab(i18n("offline")):
             offline(server.config)
         with gr.Tab(i18n("connect")):
@@ -106,9 +110,14 @@ def talk_panel(server: Server) -> gr.HTML:
     )
 
 
-def settings(config: Config) -> None:
-    """Controls that act at once on the conversation of this page: in the browser they become `session.update`."""
+def settings(config: Config, profiles: Sequence[str] = ()) -> None:
+    """Controls that act at once on the conversation of this page: in the browser they become `session.update`. Another
+    profile has other engines, and acts on the next conversation."""
     with gr.Accordion(i18n("settings"), open=False):
+        if profiles:
+            choices = [(i18n("own_profile"), ""), *((name, name) for name in profiles)]
+            profile = gr.Dropdown(choices, value="", label=i18n("profile"), info=i18n("profile_info"))
+            profile.input(None, [profile], None, js=PROFILE)
         with gr.Row():
             interruption = gr.Checkbox(config.interruption, label=i18n("interruption"), info=i18n("interruption_info"))
             eagerness = gr.Radio(

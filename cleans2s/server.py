@@ -26,7 +26,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from . import http, stages
+from . import http, profiles, stages
 from .config import Config
 from .engines import Engines
 from .errors import Cleans2sError, ConfigError
@@ -73,13 +73,19 @@ class Serving:
     key: str = field(default="", repr=False)
     """What clients have to know; "" for none. By default from CLEANS2S_API_KEY."""
 
+    profiles: tuple[str, ...] = ()
+    """Other agents that a client may choose with `?profile=NAME`; their engines are loaded for it, and unloaded after the last
+    one. They spend your memory and your keys."""
+
     bounds: Bounds = field(default_factory=Bounds)
 
     @classmethod
     def from_environment(cls, **values: Any) -> Serving:
-        """With CLEANS2S_API_KEY, CLEANS2S_ORIGINS (separated by blanks) and CLEANS2S_SESSIONS where nothing else is said."""
+        """With CLEANS2S_API_KEY, CLEANS2S_SESSIONS, and CLEANS2S_ORIGINS and CLEANS2S_PROFILES (separated by blanks), where
+        nothing else is said."""
         environment: dict[str, Any] = {"key": os.environ.get("CLEANS2S_API_KEY", "")}
-        environment["origins"] = tuple(os.environ.get("CLEANS2S_ORIGINS", "").split())
+        for name in ("origins", "profiles"):
+            environment[name] = tuple(os.environ.get(f"CLEANS2S_{name.upper()}", "").split())
         if (sessions := os.environ.get("CLEANS2S_SESSIONS", "")).isdigit():
             environment["sessions"] = int(sessions)
         return cls(**environment | values)
@@ -121,7 +127,7 @@ class Server:
         config = self.config
         try:
             with watched_by(progress):
-                for engine in (config.vad, config.endpoint, config.asr, config.llm, config.tts):
+                for engine in config.engines:
                     stages.load(engine)
                     self.loading = Loading()
             anyio.run(self._engines.load)
@@ -189,6 +195,11 @@ class Server:
             self.metrics.refused.labels(code).inc()
             await websocket.send_denial_response(_error(status, code, words))
             return
+        try:
+            config = self._chosen(websocket.query_params.get("profile"))
+        except ConfigError as error:
+            await websocket.send_denial_response(_error(400, "unknown_profile", str(error)))
+            return
         await websocket.accept("realtime" if "realtime" in _protocols(websocket) else None)
         if not await self._admitted():
             self.metrics.refused.labels("busy").inc()
@@ -196,7 +207,7 @@ class Server:
             await websocket.send_text(error_event(WireError(words, "server_busy", kind="server_error")))
             await websocket.close(TRY_AGAIN, words)
             return
-        connection = Connection(websocket, self.config, self._engines, self.serving.bounds, self._note)
+        connection = Connection(websocket, config, self._engines, self.serving.bounds, self._note)
         self._connections.add(connection)
         self.metrics.begun.inc()
         self.metrics.sessions.set(len(self._connections))
@@ -205,6 +216,18 @@ class Server:
         finally:
             self._connections.discard(connection)
             self.metrics.sessions.set(len(self._connections))
+            if config is not self.config:
+                in_use = [self.config, *(other.config for other in self._connections)]
+                stages.unload([engine for config in in_use for engine in config.engines])
+
+    def _chosen(self, profile: str | None) -> Config:
+        """The agent that a client asks for. Raises ConfigError where it may not have it."""
+        if not profile:
+            return self.config
+        if profile not in self.serving.profiles:
+            there = ", ".join(self.serving.profiles) or "none but the server's own"
+            raise ConfigError(f"profile {profile[:80]!r}: this server offers {there}")
+        return profiles.load(profile)
 
     async def _admitted(self) -> bool:
         """Whether there is a place, when the engines are there. Who waits for them takes none: a page that is loaded again
@@ -239,6 +262,10 @@ class Server:
         """What a browser learns that could not open the WebSocket: a refusal there has no words."""
         if refusal := self._refusal(request):
             return _error(*refusal)
+        try:
+            self._chosen(request.query_params.get("profile"))
+        except ConfigError as error:
+            return _error(400, "unknown_profile", str(error))
         if len(self._connections) >= self.serving.sessions:
             return _error(503, "server_busy", f"busy: all {self.serving.sessions} places are taken; try again in a moment")
         return _error(426, "upgrade_required", "connect with a WebSocket: this is the OpenAI Realtime protocol")

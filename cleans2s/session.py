@@ -181,6 +181,8 @@ class Session:
                 self._tasks.start_soon(self._transcribe_partially, self._turns.onset)
             await anyio.lowlevel.checkpoint()
 
+    # ── asked by whoever drives it ────────────────────────────────────────────────────────────────────────────────────
+
     async def tell(self, text: str) -> None:
         """A typed turn; it takes the floor at once."""
         text = text.strip()
@@ -237,6 +239,8 @@ class Session:
         if by_hand:
             await self.clear()
         await self._settle()
+
+    # ── the user's turn ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _on(self, event: TurnEvent) -> None:
         match event:

@@ -10,14 +10,17 @@ there. An engine that several sessions may call at the same moment says so by `p
 
 from __future__ import annotations
 
+import gc
 import importlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Iterator
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from .audio import Audio, Samples
 
+T = TypeVar("T")
 Loaded_co = TypeVar("Loaded_co", covariant=True)
 Chat = list[dict[str, Any]]
 """Messages in the chat form: `role` (system, user, assistant, tool) and `content`, or `tool_calls`."""
@@ -149,18 +152,38 @@ class TTS(Protocol):
 
 
 _loaded: dict[Any, Any] = {}
-_locks: dict[Any, threading.Lock] = {}
+_shared: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
+_locks: dict[Any, threading.RLock] = {}
 _registry_lock = threading.Lock()
 
 
 def load(engine: Engine[Loaded_co]) -> Loaded_co:
     """Load an engine, once per process for equal settings. Blocking; safe from several threads."""
-    with _registry_lock:
-        lock = _locks.setdefault(engine, threading.Lock())
-    with lock:
+    with _locked(engine):
         if engine not in _loaded:
             _loaded[engine] = engine.load()
         return _loaded[engine]
+
+
+def unload(kept: Collection[Engine[Any]]) -> None:
+    """Forget every engine that is not among these. Its memory returns when no session holds it any more."""
+    for engine in tuple(_loaded):
+        if engine not in kept:
+            _loaded.pop(engine, None)
+    gc.collect()  # models of C++ libraries hang in cycles
+
+
+def shared(key: Hashable, make: Callable[[], T]) -> T:
+    """What engines of different settings have in common (weights): made once, and kept for as long as one of them is."""
+    with _locked(("shared", key)):
+        if (found := _shared.get(key)) is None:
+            _shared[key] = found = make()
+        return found
+
+
+def _locked(key: Hashable) -> threading.RLock:
+    with _registry_lock:
+        return _locks.setdefault(key, threading.RLock())
 
 
 def loaded(engine: Engine[Loaded_co]) -> Loaded_co | None:

@@ -7,7 +7,6 @@ most of that, and a loop that gets through is cut.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 
 from ..audio import RATE, Audio, Samples, silence
 from ..models import path
-from ..stages import Transcript, imported
+from ..stages import Transcript, imported, shared
 from ..text import words_of
 
 WINDOW_S = 12.0
@@ -62,7 +61,7 @@ class Whisper:
         tokenizer = imported("faster_whisper.tokenizer:Tokenizer")
         vocabulary = imported("tokenizers").Tokenizer
         folder = path(self.model)
-        model = _model(folder, self.threads)
+        model = shared((folder, self.threads), lambda: _model(folder, self.threads))
         words = tokenizer(
             vocabulary.from_file(str(folder / "tokenizer.json")),
             model.is_multilingual,
@@ -74,7 +73,6 @@ class Whisper:
         return loaded
 
 
-@functools.lru_cache(maxsize=4)
 def _model(folder: Path, threads: int) -> Any:
     """One set of weights for every language. Two workers: a partial transcript that is under way does not delay the final
     one."""

@@ -43,7 +43,7 @@ silence is heard instead; otherwise the turn would never end."""
 TIMEOUTS = 3
 """Responses in succession that the protocol's idle timeout may trigger: nobody is there."""
 
-GOING_AWAY, NORMAL, TRY_AGAIN, INTERNAL = 1001, 1000, 1013, 1011
+GOING_AWAY, NORMAL, TRY_AGAIN, UNAVAILABLE = 1001, 1000, 1013, 4001
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,11 @@ class Connection:
         self._goodbye: Goodbye | None = None
         self._out, self._outgoing = anyio.create_memory_object_stream[str](OUTGOING)
 
+    @property
+    def config(self) -> Config:
+        """Of the session, as it is now."""
+        return self._session.config
+
     def end(self, code: int, reason: str) -> None:
         """From any task of the connection's loop."""
         self._goodbye = self._goodbye or Goodbye(code, reason)
@@ -98,7 +103,7 @@ class Connection:
                         await self._converse(session)
                 except Cleans2sError as error:  # an engine that cannot be loaded
                     self._out.send_nowait(error_event(WireError(str(error), "not_available", kind="server_error")))
-                    self._goodbye = Goodbye(INTERNAL, "the agent cannot be loaded")
+                    self._goodbye = Goodbye(UNAVAILABLE, "the agent cannot be loaded")
             with anyio.move_on_after(CLOSE_S, shield=True):
                 if self._goodbye:
                     await self._part(self._goodbye)
@@ -108,7 +113,7 @@ class Connection:
             with contextlib.suppress(anyio.WouldBlock, anyio.EndOfStream):
                 while True:  # what the client has yet to be told
                     await self._websocket.send_text(self._outgoing.receive_nowait())
-            if goodbye.code != INTERNAL:
+            if goodbye.code != UNAVAILABLE:
                 code = "session_expired" if goodbye.code == NORMAL else "going_away"
                 await self._websocket.send_text(error_event(WireError(goodbye.reason, code, kind="server_error")))
             await self._websocket.close(goodbye.code, goodbye.reason)

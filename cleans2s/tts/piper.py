@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from ..audio import Audio, Samples
 from ..models import path
 from ..onnx import session
+from ..stages import shared
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,12 @@ class Piper:
     def load(self) -> LoadedPiper:
         from piper.config import SynthesisConfig
 
-        voice = _voice(self.voice, self.threads)
+        voice = shared((Piper, self.voice, self.threads), lambda: _voice(self.voice, self.threads))
         loaded = LoadedPiper(voice, SynthesisConfig(length_scale=voice.config.length_scale / self.speed))
         list(loaded.speak("Hello, there."))
         return loaded
 
 
-@functools.lru_cache(maxsize=4)
 def _voice(name: str, threads: int) -> Any:
     """One set of weights for every speed."""
     from piper.config import PiperConfig

@@ -37,11 +37,11 @@ export class Connection {
   #settling = 0; // changes of settings that the server has not answered yet
 
   /**
-   * `token`: a string, or an async function that gives one. `signal` ends it all. `heard` is called with every event and the
+   * `url`: a string, or a function that gives one. `token`: the same, or an async one. `signal` ends it all. `heard` is called with every event and the
    * time of its arrival, `lost` whenever a socket is gone.
    */
   constructor({ url, token, signal, heard, lost }) {
-    this.#url = url;
+    this.#url = typeof url === "function" ? url : () => url;
     this.#token = token;
     this.#signal = signal;
     this.#heard = heard;
@@ -92,7 +92,7 @@ export class Connection {
       throw new Problem("refused", "The key has characters that a browser cannot send."); // its own error would show the key
     }
     const protocols = this.#key ? ["realtime", `openai-insecure-api-key.${this.#key}`] : ["realtime"];
-    const socket = new WebSocket(this.#url, protocols);
+    const socket = new WebSocket(this.#url(), protocols);
     let openedMs;
     let pings;
     let silence = null; // runs from a ping to the next word of the server
@@ -133,7 +133,7 @@ export class Connection {
   /** A refused handshake is invisible to pages; the same address answers a plain request with the reason. */
   async #askWhyRefused() {
     const headers = this.#key ? { Authorization: `Bearer ${this.#key}` } : {};
-    const url = String(new URL(this.#url, location.href)).replace(/^ws/, "http");
+    const url = String(new URL(this.#url(), location.href)).replace(/^ws/, "http");
     const answer = await fetch(url, { headers, cache: "no-store", signal: this.#signal }).catch(() => null);
     const code = { 401: "refused", 403: "refused", 503: "busy" }[answer?.status];
     if (!code) return null;

@@ -37,7 +37,7 @@ export class Voice extends EventTarget {
   #shown = "idle";
   #call = null; // all that lasts from `start` to `stop`
 
-  /** `token`: a string, or an async function that gives one (asked anew for every connection). */
+  /** `url` and `token`: strings, or functions that give one (asked anew for every connection; that of the token may be async). */
   constructor({ url, token }) {
     super();
     this.#url = url;

@@ -20,8 +20,9 @@ def main() -> None:
     parser.add_argument(
         "--profile", "--config", metavar="NAME|FILE.toml", default="embedded", help="engines and settings of the agent"
     )
+    parser.add_argument("--record", metavar="DIR", default="", help="keep every conversation in a folder; the page says so")
     options = parser.parse_args()
-    serving = Serving.from_environment()
+    serving = Serving.from_environment(record=options.record)
     if not (options.share or serving.profiles or "SPACE_ID" in os.environ):
         serving = replace(serving, profiles=tuple(names()))  # where nobody else spends our keys and memory
     signal.signal(signal.SIGTERM, stop)

@@ -1,4 +1,4 @@
-"""The command line: talk · serve · models · doctor · bench."""
+"""The command line: talk · replay · serve · models · doctor · bench."""
 
 from __future__ import annotations
 
@@ -54,7 +54,15 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
     talk.add_argument("--events", metavar="FILE.jsonl", help="event log (default: beside --out)")
     talk.add_argument("--timeline", metavar="FILE.png", help="a picture of the conversation")
     talk.add_argument("--profile", "--config", metavar="NAME|FILE.toml", help="engines and settings (default: embedded)")
+    talk.add_argument("--record", metavar="DIR", help="keep the conversation in a folder: sound, events, settings; see replay")
     talk.set_defaults(run=_talk)
+
+    replay = commands.add_parser("replay", help="a recorded conversation again, with other engines or settings")
+    replay.add_argument("folder", metavar="DIR", help="a session that --record has kept, or the folder with a single one")
+    replay.add_argument("--profile", metavar="NAME|FILE", help="engines to replay it with (default: the recording's)")
+    replay.add_argument("--fast", action="store_true", help="leave out the waits in which nothing goes on")
+    replay.add_argument("--timeline", metavar="FILE.png", help="a picture of both conversations")
+    replay.set_defaults(run=_replay)
 
     serve = commands.add_parser("serve", help="a server that speaks the OpenAI Realtime protocol", epilog=(
         "Environment: CLEANS2S_API_KEY is a key that clients have to send, CLEANS2S_ORIGINS are web pages that may connect."
@@ -65,6 +73,7 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
     serve.add_argument("--idle-s", type=float, metavar="S", help="end a conversation in which nothing is said for so long")
     serve.add_argument("--session-s", type=float, metavar="S", help="longest conversation")
     serve.add_argument("--profile", "--config", metavar="NAME|FILE.toml", help="engines and settings (default: embedded)")
+    serve.add_argument("--record", metavar="DIR", help="keep every conversation in a folder; clients are told")
     serve.set_defaults(run=_serve)
 
     models = commands.add_parser("models", help="the weights: list, fetch, verify")
@@ -133,6 +142,8 @@ def _console() -> Console:
 def _talk(options: argparse.Namespace) -> int:
     import anyio
 
+    from .recorder import Recorder
+    from .session import Session
     from .talk import Moment, heard_speech, sounds_from, talk
     from .timeline import Timeline
 
@@ -146,7 +157,8 @@ def _talk(options: argparse.Namespace) -> int:
     sounds = sounds_from(options.files)
     console = _console()
     console.print("[dim]loading the engines …[/dim]")
-    talked = anyio.run(lambda: talk(sounds, config, moments, on_event=lambda event: _show(console, event)))
+    session = Session(config, Recorder(options.record))
+    talked = anyio.run(lambda: talk(sounds, config, moments, lambda event: _show(console, event), session))
     if not heard_speech(talked):
         console.print("The agent heard no speech: expected a voice in the recording, louder than its noise.")
     _table(console, talked.recording.events)
@@ -204,6 +216,12 @@ def _table(console: Console, events: Sequence[Event]) -> None:
     console.print(table)
 
 
+def _replay(options: argparse.Namespace) -> int:
+    from .replay import main
+
+    return main(options)
+
+
 # ── serve ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -212,9 +230,9 @@ def _serve(options: argparse.Namespace) -> int:
     from .server import Serving, serve
 
     config = _config(options)
-    given = {name: value for name in ("host", "port", "sessions") if (value := getattr(options, name)) is not None}
+    given = {name: value for name in ("host", "port", "sessions", "record") if (value := getattr(options, name)) is not None}
     bounds = {name: value for name in ("idle_s", "session_s") if (value := getattr(options, name)) is not None}
-    if any(value <= 0 for name, value in {**given, **bounds}.items() if name not in ("host", "port")):
+    if any(value <= 0 for name, value in {**given, **bounds}.items() if name in ("sessions", "idle_s", "session_s")):
         raise ConfigError("--sessions, --idle-s and --session-s: expected a number above 0")
     serving = Serving.from_environment(**given, bounds=Bounds(**bounds))
     console = _console()

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from .asr.whisper import Whisper
+from .effects import Effects
 from .endpoint.smart_turn import SmartTurn
 from .errors import ConfigError
 from .llm.llama import Llama
@@ -85,6 +86,9 @@ class Config:
     asr: Engine[Any] = field(default_factory=Whisper)
     llm: Engine[Any] = field(default_factory=Llama)
     tts: Engine[Any] = field(default_factory=Piper)
+
+    effects: Effects = field(default_factory=Effects)
+    """Volume, speed and pitch of the voice, whichever engine it comes from."""
 
     turn: TurnTaking = field(default_factory=TurnTaking)
     limits: Limits = field(default_factory=Limits)

@@ -14,6 +14,7 @@ from . import stages
 from .audio import Audio
 from .blocking import stage_items, stage_value
 from .config import Config
+from .effects import Shaper
 from .errors import StageError
 from .events import StageRan
 from .stages import Chat, ToolCall, Transcript, VADStream, Wishes
@@ -33,7 +34,9 @@ class Engines:
         """Once per process for equal settings; a second session gets the same ones. If one cannot be loaded, those that
         were there stay."""
         config = config or self._config
-        vad, endpoint, asr, llm, tts = [stages.loaded(each) or await to_thread.run_sync(stages.load, each) for each in config.engines]
+        vad, endpoint, asr, llm, tts = [
+            stages.loaded(each) or await to_thread.run_sync(stages.load, each) for each in config.engines
+        ]
         self._vad: stages.VAD = vad
         self._endpoint: stages.EndOfTurn = endpoint
         self._asr: stages.ASR = asr
@@ -105,12 +108,16 @@ class Engines:
     async def speak(self, text: str) -> AsyncGenerator[Audio]:
         """The sound of a clause."""
         started_s, peak = self._clock(), 0.0
+        shaper: Shaper | None = None
         async with aclosing(stage_items("tts", self._config.limits.tts_s, self._tts.speak, text)) as pieces:
             async for audio in pieces:
                 peak = max(peak, audio.peak)
-                yield audio
-        if not peak:
+                shaper = shaper or Shaper(audio.rate)
+                yield Audio(shaper.push(audio.samples, self._config.effects), audio.rate)
+        if shaper is None or not peak:
             raise StageError("tts", f"returned no sound for {text[:60]!r}")
+        if len(rest := shaper.flush()):
+            yield Audio(rest, shaper.rate)
         self._ran("tts", started_s, text)
 
     def _ran(self, stage: Any, started_s: float, detail: str) -> None:

@@ -142,6 +142,10 @@ def settings(config: Config, profiles: Sequence[str] = ()) -> None:
             speed = gr.Slider(0.5, 1.5, 1.0, step=0.05, label=i18n("speed"), info=i18n("speed_info"))
             speed.release(None, [speed], None, js=UPDATE.format(session="{audio: {output: {speed: value}}}"))
         with gr.Row():
+            for name, low, high, step in (("volume_db", -20, 12, 1), ("pitch", -12, 12, 0.5)):
+                effect = gr.Slider(low, high, 0, step=step, label=i18n(name), info=i18n(f"{name}_info"))
+                effect.release(None, [effect], None, js=CONFIGURE.format(settings=f"{{'effects.{name}': value}}"))
+        with gr.Row():
             if len(names := recognisers(config)) > 1:
                 recogniser = gr.Radio(names, value=names[0], label=i18n("recogniser"), info=i18n("recogniser_info"))
                 recogniser.input(None, [recogniser], None, js=CONFIGURE.format(settings="{'asr.model': value}"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -36,47 +38,55 @@ class Recording:
 
 
 def as_heard(events: list[Event], rate: int) -> Audio:
-    """What a loudspeaker that does what the events say would have played, from the beginning of the session.
-
-    Sound plays at once or behind what is playing; Ducked holds what has not been played, Resumed goes on with it,
-    Interrupted throws it away.
-    """
-    track = silence(0)
-    begins_s, pending = 0.0, silence(0)
-
-    def play_until(at_s: float) -> None:
-        nonlocal track, begins_s, pending
-        count = min(len(pending), max(0, round((at_s - begins_s) * rate)))
-        start = round(begins_s * rate)
-        track = np.concatenate([track, silence((start - len(track)) / rate, rate), pending[:count]])
-        pending, begins_s = pending[count:], begins_s + count / rate
-
-    held = False
-    for event in events:
-        match event:
-            case ReplyAudio(at_s, _, audio):
-                if not held:
-                    play_until(at_s)
-                    begins_s = max(begins_s, at_s)
-                pending = np.concatenate([pending, audio.resampled(rate).samples])
-            case Ducked(at_s) if not held:
-                play_until(at_s)
-                _fade_out(track, rate)
-                held = True
-            case Resumed(at_s):
-                begins_s, held = at_s, False
-            case Interrupted(at_s):
-                if not held:
-                    play_until(at_s)
-                    _fade_out(track, rate)
-                pending, held = silence(0), False
-            case _:
-                pass
-    if not held:
-        play_until(begins_s + len(pending) / rate)
+    """What a loudspeaker that does what the events say would have played, from the beginning of the session."""
+    speaker = Loudspeaker(rate)
+    pieces = [piece for event in events for piece in speaker.told(event)] + list(speaker.until())
+    track = np.zeros(max((first + len(samples) for first, samples in pieces), default=0), np.float32)
+    for first, samples in pieces:
+        track[first : first + len(samples)] = samples
     return Audio(track, rate)
 
 
-def _fade_out(track: Samples, rate: int) -> None:
-    count = min(len(track), int(FADE_S * rate))
-    track[len(track) - count :] *= np.linspace(1, 0, count, dtype=np.float32)
+@dataclass
+class Loudspeaker:
+    """Sound plays at once or behind what is playing; Ducked holds what has not been played, Resumed goes on with it,
+    Interrupted throws it away. What comes out has its position, in samples since the session began."""
+
+    rate: int
+    _begins_s: float = 0.0
+    _pending: Samples = field(default_factory=lambda: silence(0))
+    _held: bool = False
+
+    def told(self, event: Event) -> Iterator[tuple[int, Samples]]:
+        """What was played before this event and can no longer be faded."""
+        match event:
+            case ReplyAudio(at_s, _, audio):
+                if not self._held:
+                    yield from self.until(at_s, FADE_S)
+                    self._begins_s = self._begins_s if len(self._pending) else max(self._begins_s, at_s)
+                self._pending = np.concatenate([self._pending, audio.resampled(self.rate).samples])
+            case Ducked(at_s) if not self._held:
+                yield from self._cut(at_s)
+                self._held = True
+            case Resumed(at_s):
+                self._begins_s, self._held = at_s, False
+            case Interrupted(at_s):
+                if not self._held:
+                    yield from self._cut(at_s)
+                self._pending, self._held = silence(0), False
+            case _:
+                pass
+
+    def until(self, at_s: float = inf, lag_s: float = 0.0) -> Iterator[tuple[int, Samples]]:
+        """What has been played up to `lag_s` before this time; all of a sound that has ended by then."""
+        over = self._begins_s + len(self._pending) / self.rate <= at_s
+        count = len(self._pending) if over else max(0, round((at_s - lag_s - self._begins_s) * self.rate))
+        if count and not self._held:
+            yield round(self._begins_s * self.rate), self._pending[:count]
+            self._pending, self._begins_s = self._pending[count:], self._begins_s + count / self.rate
+
+    def _cut(self, at_s: float) -> Iterator[tuple[int, Samples]]:
+        for first, samples in self.until(at_s):
+            count = min(len(samples), int(FADE_S * self.rate))
+            fade = np.linspace(1, 0, count, dtype=np.float32)
+            yield first, np.concatenate([samples[: len(samples) - count], samples[len(samples) - count :] * fade])

@@ -34,6 +34,7 @@ from .metrics import Metrics
 from .models import watched_by
 from .realtime.connection import CLOSE_S, GOING_AWAY, TRY_AGAIN, Bounds, Connection
 from .realtime.wire import WireError, error_event
+from .recorder import Recorder
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +77,9 @@ class Serving:
     profiles: tuple[str, ...] = ()
     """Other agents that a client may choose with `?profile=NAME`; their engines are loaded for it, and unloaded after the last
     one. They spend your memory and your keys."""
+
+    record: str = ""
+    """A folder in which every conversation is kept; clients are told. "" for none."""
 
     bounds: Bounds = field(default_factory=Bounds)
 
@@ -207,7 +211,8 @@ class Server:
             await websocket.send_text(error_event(WireError(words, "server_busy", kind="server_error")))
             await websocket.close(TRY_AGAIN, words)
             return
-        connection = Connection(websocket, config, self._engines, self.serving.bounds, self._note)
+        recorder = Recorder(self.serving.record or None)
+        connection = Connection(websocket, config, self._engines, self.serving.bounds, self._note, recorder)
         self._connections.add(connection)
         self.metrics.begun.inc()
         self.metrics.sessions.set(len(self._connections))

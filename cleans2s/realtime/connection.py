@@ -24,6 +24,7 @@ from ..audio import Audio, silence
 from ..config import Config
 from ..engines import Engines
 from ..errors import Cleans2sError, TurnError
+from ..recorder import Recorder
 from ..session import Session
 from .inbox import Inbox
 from .narrator import Narrator
@@ -72,11 +73,18 @@ class Goodbye:
 
 class Connection:
     def __init__(
-        self, websocket: WebSocket, config: Config, engines: Engines, bounds: Bounds, note: Callable[[ev.Event | None], None]
+        self,
+        websocket: WebSocket,
+        config: Config,
+        engines: Engines,
+        bounds: Bounds,
+        note: Callable[[ev.Event | None], None],
+        recorder: Recorder | None = None,
     ) -> None:
         self._websocket, self._bounds, self._note = websocket, bounds, note
         self._settings = Settings.of(config)
-        self._session = Session(self._settings.config())
+        self._recorder = recorder
+        self._session = Session(self._settings.config(), recorder)
         self._session.request = self._settings.request()
         self._engines = engines
         self._ears = anyio.Lock()
@@ -126,6 +134,8 @@ class Connection:
         narrator = Narrator(session.conversation, self._settings)
         inbox = Inbox(session, self._engines, narrator, f"sess_{secrets.token_hex(8)}", self._out.send, self._ears)
         await self._out.send(made("session.created", session=inbox.described()))
+        if self._recorder and self._recorder.records:
+            await self._out.send(made("cleans2s.recording"))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write)
             tasks.start_soon(self._narrate, session, narrator)

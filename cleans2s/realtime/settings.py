@@ -34,6 +34,9 @@ ADJUSTABLE: dict[str, tuple[float, float] | None] = {
     "turn.blind_ms": (32, 10_000),
     "turn.speech_threshold": (0.05, 0.95),
     "lead_s": (0.05, 1.0),
+    "effects.volume_db": (-40, 20),
+    "effects.speed": (0.5, 2),
+    "effects.pitch": (-12, 12),
     "asr.model": None,
     "asr.language": None,
 }

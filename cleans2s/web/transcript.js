@@ -58,6 +58,8 @@ export class Transcript {
         const name = event.name ?? this.#tools.get(event.item_id) ?? "";
         return this.#note("tool", `${this.#words.called} ${name}`, event.arguments);
       }
+      case "cleans2s.recording":
+        return this.#note("aside", this.#words.recorded);
       case "cleans2s.failed":
         return this.#note("failure", this.#words.failed(this.#words.engines[event.stage] ?? event.stage, event.error));
     }

@@ -63,6 +63,7 @@ const english = {
     tts: "The voice",
   },
   failed: (engine, error) => `${engine} failed: ${error}`,
+  recorded: "This conversation is being recorded by the server.",
   called: "Used a tool:",
 
   write: "Write to the agent",
@@ -186,6 +187,7 @@ const chinese = {
     tts: "语音合成",
   },
   failed: (engine, error) => `${engine}出错：${error}`,
+  recorded: "服务器正在录下这段对话。",
   called: "调用了工具：",
 
   write: "给智能体打字",

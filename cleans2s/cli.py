@@ -92,10 +92,11 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     bench = commands.add_parser("bench", help="measure; see benchmarks/ in the source checkout")
-    measurements = bench.add_subparsers(required=True, metavar="latency|server")
+    measurements = bench.add_subparsers(required=True, metavar="latency|server|chinese")
     for name, text in (
         ("latency", "voice-to-voice latency, turn-taking, interruption, resources"),
         ("server", "the page, conversations at a time, idle sessions, fairness"),
+        ("chinese", "Chinese spoken and transcribed back"),
     ):
         measurement = measurements.add_parser(name, help=text)
         if measures and (benchmark := _benchmark(name)):

@@ -71,13 +71,15 @@ class Engines:
     async def words_complete(self, said: Transcript) -> float | None:
         """The probability that the words are a whole utterance, over all readings of them (their weighted geometric
         mean); None if the language model has no opinion."""
+        if hesitates(said.text):
+            return 0.0
         if not isinstance(self._llm, stages.JudgesCompleteness):
             return None
         started_s, log_p = self._clock(), 0.0
         for words, weight in said.alternatives or ((said.text, 1.0),):
             p: float = await stage_value("llm", self._config.limits.llm_s, self._llm.complete, words)
             log_p += weight * math.log(max(p, 1e-6))
-        p = 0.0 if hesitates(said.text) else math.exp(log_p)
+        p = math.exp(log_p)
         self._ran("llm", started_s, f"complete {p:.2g}")
         return p
 

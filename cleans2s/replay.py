@@ -285,14 +285,8 @@ def save_timelines(conversations: dict[str, tuple[Recording, Conversation | None
 # ── the command ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="a session that --record has kept, or the folder with a single one")
-    parser.add_argument("--profile", metavar="NAME|FILE", help="engines to replay it with (default: the recording's)")
-    parser.add_argument("--fast", action="store_true", help="leave out the waits in which nothing goes on")
-    parser.add_argument("--timeline", metavar="FILE.png", help="a picture of both conversations")
-
-
 def main(options: argparse.Namespace) -> int:
+    """`options`: folder, profile, fast, timeline, settings."""
     from rich.console import Console
 
     from . import profiles

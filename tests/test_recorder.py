@@ -16,15 +16,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cleans2s import cli
 from cleans2s.audio import RATE, Audio
 from cleans2s.config import Config, Limits
 from cleans2s.errors import AudioError, ConfigError
 from cleans2s.events import Failed, Ignored, Interrupted, ReplyAudio, ReplyEnded, ReplyStarted, TurnEnded, as_json
 from cleans2s.profiles import as_toml
 from cleans2s.recorder import Recorded, Recorder, event_from
-from cleans2s.replay import Outcome, main, matched, outcomes, replay, table
+from cleans2s.replay import Outcome, matched, outcomes, replay, table
 from cleans2s.session import Session
-from cleans2s.talk import Moment, talk
 from cleans2s.testing import ScriptedEndOfTurn, ScriptedLLM, ScriptedTTS, Stage, on_virtual_clock
 
 STORY = "Once upon a time there was a king who lived in a castle. He had three daughters. They all sang."
@@ -472,31 +472,29 @@ def test_words_are_matched_by_their_place_in_the_users_sound():
     assert pairs == [(1.0, 1.2), (5.0, None), (None, 7.0), (9.0, 9.0), (None, 12.0)]
 
 
-def test_a_folder_that_is_no_recording_is_a_sentence(tmp_path, capsys):
-    import argparse
-
-    options = argparse.Namespace(folder=str(tmp_path), profile=None, fast=False, timeline=None, settings={})
-    with pytest.raises(AudioError, match="no recording is there"):
-        main(options)
+def test_what_cannot_be_replayed_is_a_sentence(tmp_path, capsys):
+    assert cli.main(["replay", str(tmp_path)]) == 2
+    assert "no recording is there; expected a folder that --record has made" in capsys.readouterr().err
+    on_virtual_clock(lambda: a_conversation(recorded_stage(tmp_path / "kept")))
+    assert cli.main(["replay", str(tmp_path / "kept")]) == 2
+    assert "unknown engine" in capsys.readouterr().err, "scripted engines have no row in the registry"
+    for more in (["--profile", "nope"], ["--timeline", "a.svg"], ["--timeline", str(tmp_path / "no" / "a.png")]):
+        assert cli.main(["replay", str(tmp_path / "kept"), *more]) == 2
+    said = capsys.readouterr().err
+    assert "no profile is called 'nope'" in said
+    assert "saved as .png" in said
+    assert "there is no folder" in said
 
 
 @pytest.mark.models
 def test_real_engines_make_the_same_of_a_recorded_conversation(tmp_path, capsys):
-    """A story, interrupted; an okay; the capital of France: recorded, and replayed by the command."""
-    import argparse
-
-    config = Config().changed({"llm.max_tokens": 60})
-    sounds = [Audio.from_file(SOUNDS / f"{name}.flac") for name in ("story", "stop")]
-    session = Session(config, Recorder(tmp_path))
-    talked = anyio.run(lambda: talk(sounds, config, [Moment(1.5, into_reply=True)], session=session))
+    """A story, interrupted by a question: recorded and replayed by the commands."""
+    files = [str(SOUNDS / f"{name}.flac") for name in ("story", "stop")]
+    assert cli.main(["talk", *files, "--at", "+1.5", "--record", str(tmp_path), "--llm.max_tokens", "60"]) == 0
     kept = Recorded.load(tmp_path)
-    assert Config.from_file(kept.config_file) == config
-    assert [as_json(event) for event in kept.events][: len(talked.recording.events)] == [
-        as_json(event) for event in talked.recording.events
-    ]
+    assert Config.from_file(kept.config_file) == Config().changed({"llm.max_tokens": 60})
     assert [outcome.decision for outcome in outcomes(kept.events)] == ["turn", "turn"]
     picture = tmp_path / "both.png"
-    options = argparse.Namespace(folder=str(tmp_path), profile=None, fast=True, timeline=str(picture), settings={})
-    assert main(options) == 0
+    assert cli.main(["replay", str(tmp_path), "--fast", "--timeline", str(picture)]) == 0
     assert "all 2 decisions are those of the recording" in capsys.readouterr().out
     assert picture.stat().st_size > 10_000

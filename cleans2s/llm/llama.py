@@ -182,7 +182,9 @@ class LoadedLlama:
                 "cache_prompt": True,
             }
         )
-        choices = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        if not (written := answer["choices"][0]["logprobs"]):
+            return 0.0  # a part of a character, which has no text yet: the words go on
+        choices = written["content"][0]["top_logprobs"]
         return min(1.0, sum(math.exp(c["logprob"]) for c in choices if _closes(c["token"])))
 
     def _messages(self, chat: Chat, examples: bool = True) -> Chat:

@@ -3,7 +3,7 @@
 Faster without being higher is WSOLA (Verhelst and Roelands, ICASSP 1993): segments of 20 ms are taken from the sound at
 the wanted pace, each from the place near by where it continues the one before best, and faded into it. Higher is slower by
 that factor and then played faster, by a resampler of variable rate (soxr). Of the packages for this, pedalboard is GPL and
-python-stretch works on whole recordings only. One core shapes a second of sound in 1 to 3 ms. 38 ms are held back at any
+python-stretch works on whole recordings only. One core shapes a second of sound in 1 to 6 ms. 48 ms are held back at any
 moment, which costs no time where the voice gives whole clauses.
 """
 
@@ -67,19 +67,22 @@ class Shaper:
         self._stretch: _Stretch | None = None
         self._repitch: _Repitch | None = None
         self._due, self._given = 0.0, 0
+        self._before = silence(0)
 
     def push(self, samples: Samples, effects: Effects) -> Samples:
         """What is ready; the rest comes with the next piece or with `flush`."""
         factor = 2 ** (effects.pitch / 12)
         if self._stretch is None and effects.speed == factor == 1:
+            self._remember(samples)
             return self._louder(samples, effects.gain)
         if self._stretch is None:
             self._stretch = _Stretch(self.rate)
         self._due += len(samples) / effects.speed
         stretched = self._stretch.push(samples, effects.speed / factor)
         if self._repitch is None and factor != 1:
-            self._repitch = _Repitch()
+            self._repitch = _Repitch(self._before, factor)
         ready = stretched if self._repitch is None else self._repitch.push(stretched, factor)
+        self._remember(stretched)
         self._given += len(ready)
         return self._louder(ready, effects.gain)
 
@@ -95,6 +98,10 @@ class Shaper:
             rest[len(rest) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         self._begin()
         return self._louder(rest, self._gain or 1.0)
+
+    def _remember(self, samples: Samples) -> None:
+        """A filter that begins in the middle of a sound has to know what came before."""
+        self._before = np.concatenate([self._before, samples])[-int(HOP_S * self.rate) :]
 
     def _louder(self, samples: Samples, gain: float) -> Samples:
         before, self._gain = gain if self._gain is None else self._gain, gain
@@ -133,7 +140,8 @@ class _Stretch:
     def push(self, samples: Samples, pace: float) -> Samples:
         self._input, self._pace = np.concatenate([self._input, samples]), pace  # its own memory: `flush` writes to it
         segments = [silence(0)]
-        while len(self._input) >= max(round(self._next) + self._search + self._hop, self._follow + self._fade):
+        # After each segment there is enough left of what follows it to fade out of.
+        while len(self._input) >= max(round(self._next) + self._search, self._follow) + self._hop + self._fade:
             segments.append(self._segment())
         return np.concatenate(segments)
 
@@ -141,7 +149,8 @@ class _Stretch:
         """What is left, faded out, and a little silence."""
         left, last = max(0.0, len(self._input) - self._next), min(self._fade, len(self._input))
         self._input[len(self._input) - last :] *= np.linspace(1, 0, last, dtype=np.float32)
-        return self.push(np.zeros(int(left + 2 * (self._search + self._hop) * max(1.0, self._pace)), np.float32), self._pace)
+        most = left + 2 * (self._search + self._hop + self._fade) * max(1.0, self._pace)
+        return self.push(np.zeros(int(most), np.float32), self._pace)
 
     def _segment(self) -> Samples:
         place = round(self._next)
@@ -169,18 +178,26 @@ class _Stretch:
 class _Repitch:
     """Plays sound faster, and so higher, by a factor that may change."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Samples, factor: float) -> None:
         import soxr
 
         most = 2 ** (RANGES["pitch"][1] / 12)
         self._stream: Any = soxr.ResampleStream(most, 1, 1, dtype="float32", quality="HQ", vr=True)
         self._factor = 0.0
+        self._old = round(len(before) / factor)
+        """Samples to come that belong to what was before."""
+        self.push(before, factor)
 
     def push(self, samples: Samples, factor: float) -> Samples:
         if factor != self._factor:
             self._stream.set_io_ratio(factor, 1)  # what comes out goes on where it was, so this does not click
             self._factor = factor
-        return self._stream.resample_chunk(np.ascontiguousarray(samples))
+        return self._new(self._stream.resample_chunk(np.ascontiguousarray(samples)))
 
     def flush(self, samples: Samples) -> Samples:
-        return self._stream.resample_chunk(np.ascontiguousarray(samples), last=True)
+        return self._new(self._stream.resample_chunk(np.ascontiguousarray(samples), last=True))
+
+    def _new(self, samples: Samples) -> Samples:
+        skipped = min(self._old, len(samples))
+        self._old -= skipped
+        return samples[skipped:]

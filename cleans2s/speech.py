@@ -54,8 +54,9 @@ async def written(
         async with sink, aclosing(thoughts):
             try:
                 async for thought in thoughts:
-                    mark("first_token")
-                    await sink.send(thought)
+                    if thought:  # a model that is still reading may say so
+                        mark("first_token")
+                        await sink.send(thought)
             except StageError as failure:
                 await sink.send(failure)
 
@@ -71,7 +72,8 @@ async def _think(thoughts: AsyncGenerator[str | ToolCall], clauses: MemoryObject
     async with clauses, aclosing(thoughts):
         try:
             async for thought in thoughts:
-                mark("first_token")
+                if thought:
+                    mark("first_token")
                 if isinstance(thought, ToolCall):
                     await clauses.send(thought)
                     continue

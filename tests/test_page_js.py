@@ -66,6 +66,8 @@ class Server:
             return
         if event["type"] == "session.update":
             self.settle()
+        elif event["type"] == "cleans2s.configure":
+            self.say("cleans2s.configured", settings=event["settings"])
         elif event["type"] == "cleans2s.ping":
             self.pongs += 1
             self.say("cleans2s.pong", id=event["id"])

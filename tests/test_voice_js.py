@@ -226,7 +226,7 @@ def test_the_microphone_arrives_as_24_khz_pcm_without_clicks(page, realtime):
 
 
 def test_what_the_server_says_is_heard_and_reported(page, realtime):
-    rate = page.evaluate("record()")
+    rate = page.evaluate("record(true)")
     realtime.say("input_audio_buffer.speech_started", item_id="item_0")
     realtime.say("input_audio_buffer.committed", item_id="item_0")
     realtime.speak(tone(600, 1.0))
@@ -238,7 +238,7 @@ def test_what_the_server_says_is_heard_and_reported(page, realtime):
     assert played_ms == sorted(played_ms) and played_ms[-1] == 1000 and len(played_ms) > 6
     left, right = page.evaluate("sides")
     (heard,) = sounding(right, rate)
-    assert len(heard) / rate == pytest.approx(1.0, abs=0.02)
+    assert len(heard) / rate == pytest.approx(1.0, abs=0.002)
     assert pitch(heard, rate) == pytest.approx(600, abs=3)
     assert np.std(heard) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
     assert pitch(np.array(left), rate) == pytest.approx(MICROPHONE_HZ, abs=3)

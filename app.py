@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from cleans2s.page import app
 from cleans2s.profiles import load, names
-from cleans2s.server import Serving
+from cleans2s.serving import Serving
 
 
 def main() -> None:

@@ -228,7 +228,8 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     from .realtime.connection import Bounds
-    from .server import Serving, serve
+    from .server import serve
+    from .serving import Serving
 
     config = _config(options)
     given = {name: value for name in ("host", "port", "sessions", "record") if (value := getattr(options, name)) is not None}

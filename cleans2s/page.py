@@ -24,7 +24,8 @@ from .config import Config
 from .errors import Cleans2sError
 from .models import cache_folder
 from .realtime.settings import recognisers, voices
-from .server import Server, Serving
+from .server import Server
+from .serving import Serving
 from .talk import talk
 from .words import CONNECT, TEXTS
 

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -32,9 +32,10 @@ from .engines import Engines
 from .errors import Cleans2sError, ConfigError
 from .metrics import Metrics
 from .models import watched_by
-from .realtime.connection import CLOSE_S, GOING_AWAY, TRY_AGAIN, Bounds, Connection
+from .realtime.connection import CLOSE_S, GOING_AWAY, TRY_AGAIN, Connection
 from .realtime.wire import WireError, error_event
 from .recorder import Recorder
+from .serving import Serving
 
 _log = logging.getLogger(__name__)
 
@@ -55,44 +56,6 @@ GRACE_S = 1.0
 
 UNSENT_S = 30
 """After so long, the system gives up a connection whose peer takes nothing of what was sent (Linux)."""
-
-
-@dataclass(frozen=True)
-class Serving:
-    """How the server is run."""
-
-    host: str = "127.0.0.1"
-    """This machine alone. "0.0.0.0" for everybody: then set a key."""
-
-    port: int = 8000
-    sessions: int = field(default_factory=lambda: 2 * (os.cpu_count() or 1))
-    """Conversations at the same time; who comes later is told to try again."""
-
-    origins: tuple[str, ...] = ()
-    """Web pages, beside the server's own, that may connect, such as `https://example.org`; `*` for all."""
-
-    key: str = field(default="", repr=False)
-    """What clients have to know; "" for none. By default from CLEANS2S_API_KEY."""
-
-    profiles: tuple[str, ...] = ()
-    """Other agents that a client may choose with `?profile=NAME`; their engines are loaded for it, and unloaded after the last
-    one. They spend your memory and your keys."""
-
-    record: str = ""
-    """A folder in which every conversation is kept; clients are told. "" for none."""
-
-    bounds: Bounds = field(default_factory=Bounds)
-
-    @classmethod
-    def from_environment(cls, **values: Any) -> Serving:
-        """With CLEANS2S_API_KEY, CLEANS2S_SESSIONS, and CLEANS2S_ORIGINS and CLEANS2S_PROFILES (separated by blanks), where
-        nothing else is said."""
-        environment: dict[str, Any] = {"key": os.environ.get("CLEANS2S_API_KEY", "")}
-        for name in ("origins", "profiles"):
-            environment[name] = tuple(os.environ.get(f"CLEANS2S_{name.upper()}", "").split())
-        if (sessions := os.environ.get("CLEANS2S_SESSIONS", "")).isdigit():
-            environment["sessions"] = int(sessions)
-        return cls(**environment | values)
 
 
 @dataclass

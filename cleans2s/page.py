@@ -71,6 +71,7 @@ class App(gr.Blocks):
         app_options: dict[str, Any] = options.pop("app_kwargs", None) or {}
         app_options["routes"] = [*self.voice_server.routes(), *app_options.get("routes", ())]
         self.voice_server.load_in_background()
+        options["allowed_paths"] = [*(options.get("allowed_paths") or ()), str(answers_folder())]
         settled = {"i18n": i18n, "theme": theme(), "ssr_mode": False, "footer_links": ["gradio"], "app_kwargs": app_options}
         return super().launch(*args, **settled | options)
 
@@ -188,7 +189,7 @@ async def answered(recording: str | None, config: Config) -> tuple[str, str, tup
         said = answer_of(talked, sound)
     except Cleans2sError as error:
         raise gr.Error(str(error), print_exception=False) from None
-    folder = answers_folder()
+    folder = new_answer()
     talked.recording.save_events(folder / "events.jsonl")
     said.timeline.save(folder / "timeline.png")
     sound_out = (said.audio.rate, (said.audio.samples * 32767).astype("int16"))
@@ -196,13 +197,18 @@ async def answered(recording: str | None, config: Config) -> tuple[str, str, tup
 
 
 def answers_folder() -> Path:
-    """A folder for the files of one answer, beside the weights in the cache; those of an hour ago are removed."""
+    """Where the files of answers are, beside the weights in the cache. Gradio must be told, or it refuses to show them."""
     answers = cache_folder().parent / "answers"
     answers.mkdir(parents=True, exist_ok=True)
-    for folder in answers.iterdir():
+    return answers
+
+
+def new_answer() -> Path:
+    """A folder for the files of one answer; those of an hour ago are removed."""
+    for folder in answers_folder().iterdir():
         if folder.stat().st_mtime < time.time() - KEPT_S:
             shutil.rmtree(folder, ignore_errors=True)
-    return Path(tempfile.mkdtemp(dir=answers))
+    return Path(tempfile.mkdtemp(dir=answers_folder()))
 
 
 def connect(page: gr.Blocks) -> None:

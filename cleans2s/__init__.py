@@ -18,21 +18,40 @@ if TYPE_CHECKING:
     from .audio import Audio
     from .config import Config
     from .errors import Cleans2sError
+    from .memory import Memory
     from .page import app
+    from .rag import RAG
     from .session import Session
     from .timeline import Timeline
+    from .websearch import WebSearchHelper
 
 __version__ = version.VERSION
 
-__all__ = ["Answer", "Audio", "Cleans2sError", "Config", "Session", "Timeline", "__version__", "app", "ask"]
+__all__ = [
+    "RAG",
+    "Answer",
+    "Audio",
+    "Cleans2sError",
+    "Config",
+    "Memory",
+    "Session",
+    "Timeline",
+    "WebSearchHelper",
+    "__version__",
+    "app",
+    "ask",
+]
 
 _HOME = {
     "Answer": "ask",
     "Audio": "audio",
     "Cleans2sError": "errors",
     "Config": "config",
+    "Memory": "memory",
+    "RAG": "rag",
     "Session": "session",
     "Timeline": "timeline",
+    "WebSearchHelper": "websearch",
     "app": "page",
     "ask": "ask",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +14,9 @@ import anyio
 from .audio import Audio
 from .config import Config
 from .errors import AudioError, StageError
-from .events import Event, Failed, Latency, ReplyEnded, ReplyStarted, TurnEnded
+from .events import Event, Failed, Judged, Latency, ReplyEnded, ReplyStarted, TurnEnded
 from .talk import Talk, heard_speech, talk
+from .text import joined
 from .timeline import Timeline
 
 T = TypeVar("T")
@@ -29,12 +30,19 @@ class Answer:
     """The words as they were understood."""
 
     text: str
+    """ "" where the agent chose to say nothing; see `judged`."""
+
     audio: Audio = field(repr=False)
     """What was heard of the agent, without the wait before it."""
 
     latency: Latency
     timeline: Timeline = field(repr=False)
     events: list[Event] = field(repr=False)
+
+    @property
+    def judged(self) -> Judged | None:
+        """How the (last) turn was answered, and why."""
+        return next((event for event in reversed(self.events) if isinstance(event, Judged)), None)
 
     def _repr_html_(self) -> str:
         return f"<p><b>{_escaped(self.question)}</b></p><p>{_escaped(self.text)}</p>{self.audio._repr_html_()}"  # pyright: ignore[reportPrivateUsage]
@@ -58,17 +66,18 @@ def answer_of(talked: Talk, sound: Audio) -> Answer:
             f"heard no speech in {sound.duration_s:.1f} s of sound (peak {sound.peak:.3f} of full scale); "
             "expected a voice: check the microphone and its level"
         )
-    if failures := [event for event in events if isinstance(event, Failed) and event.stage != "endpoint"]:
+    if failures := [event for event in events if isinstance(event, Failed) and event.stage in ("vad", "asr", "llm", "tts")]:
         raise StageError(failures[-1].stage, failures[-1].error)
     starts = [event for event in events if isinstance(event, ReplyStarted)]
-    if not starts:
+    if not starts and not any(isinstance(event, Judged) for event in events):
         raise AudioError("heard a sound but no words in it, so there is nothing to answer; speak closer or louder")
-    agent, first = talked.recording.agent, starts[0].at_s
+    agent = talked.recording.agent
+    first = starts[0].at_s if starts else agent.duration_s
     return Answer(
-        " ".join(event.text for event in events if isinstance(event, TurnEnded)),
-        " ".join(event.heard for event in events if isinstance(event, ReplyEnded) and event.heard),
+        joined(event.text for event in events if isinstance(event, TurnEnded)),
+        joined(event.heard for event in events if isinstance(event, ReplyEnded)),
         Audio(agent.samples[int(first * agent.rate) :], agent.rate),
-        starts[-1].latency,
+        starts[-1].latency if starts else Latency(*[None] * len(fields(Latency))),
         Timeline(talked.recording, talked.conversation),
         events,
     )

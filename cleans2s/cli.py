@@ -1,4 +1,4 @@
-"""The command line: talk · replay · serve · models · doctor · bench."""
+"""The command line: talk · replay · serve · rag · judge · models · doctor · bench."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import Cleans2sError, ConfigError
+from .judge import command as judging
+from .rag import command as documents
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -76,6 +78,14 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
     serve.add_argument("--record", metavar="DIR", help="keep every conversation in a folder; clients are told")
     serve.set_defaults(run=_serve)
 
+    rag = commands.add_parser(
+        "rag",
+        help="documents that can be asked: add, list, remove, retrieve, answer, compare",
+        epilog="Settings of the language model can be given by their dotted names, for example --llm.temperature 0.5.",
+    )
+    documents.add_arguments(rag)
+    judging.add_parser(commands)
+
     models = commands.add_parser("models", help="the weights: list, fetch, verify")
     actions = models.add_subparsers(required=True, metavar="list|fetch|verify")
     actions.add_parser("list", help="what there is, under which licence, and where it is").set_defaults(run=_list)
@@ -92,11 +102,14 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     bench = commands.add_parser("bench", help="measure; see benchmarks/ in the source checkout")
-    measurements = bench.add_subparsers(required=True, metavar="latency|server|chinese")
+    measurements = bench.add_subparsers(required=True, metavar="latency|server|chinese|judge|memory|rag")
     for name, text in (
         ("latency", "voice-to-voice latency, turn-taking, interruption, resources"),
         ("server", "the page, conversations at a time, idle sessions, fairness"),
         ("chinese", "Chinese spoken and transcribed back"),
+        ("judge", "how reactions are judged, on situations that no training saw"),
+        ("memory", "the right episode among a thousand, and how fast; a memory of 100,000 turns"),
+        ("rag", "retrieval: recall, groundedness, growth"),
     ):
         measurement = measurements.add_parser(name, help=text)
         if measures and (benchmark := _benchmark(name)):
@@ -184,6 +197,8 @@ def _show(console: Console, event: Event) -> None:
     match event:
         case e.TurnEnded():
             line("[bold cyan]you  [/bold cyan]", event.text or "(not understood)")
+        case e.Judged(_, _, strategy, _, reason) if strategy != "standard":
+            line("[dim]     [/dim]", f"({strategy}: {reason})")
         case e.ReplyText():
             line("[bold green]agent[/bold green]", event.text)
         case e.Ignored():

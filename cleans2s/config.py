@@ -31,8 +31,10 @@ from .asr.whisper import Whisper
 from .effects import Effects
 from .endpoint.smart_turn import SmartTurn
 from .errors import ConfigError
+from .judge.small import Small
 from .llm.llama import Llama
 from .stages import Engine, imported
+from .strategies import STRATEGIES
 from .tts.piper import Piper
 from .turn import TurnTaking
 from .vad.silero import Silero
@@ -44,6 +46,11 @@ ENGINES: dict[str, dict[str, str]] = {
         "whisper": "cleans2s.asr.whisper:Whisper",
         "funasr": "cleans2s.asr.funasr:FunASR",
         "openai": "cleans2s.asr.openai:OpenAITranscription",
+    },
+    "judge": {
+        "small": "cleans2s.judge.small:Small",
+        "llm": "cleans2s.judge.llm:LLM",
+        "sft": "cleans2s.judge.sft:SFT",
     },
     "llm": {
         "llama": "cleans2s.llm.llama:Llama",
@@ -69,6 +76,7 @@ class Limits:
 
     asr_s: float = 15.0
     endpoint_s: float = 3.0
+    judge_s: float = 5.0
     llm_s: float = 20.0
     tts_s: float = 15.0
 
@@ -86,6 +94,26 @@ class Config:
     asr: Engine[Any] = field(default_factory=Whisper)
     llm: Engine[Any] = field(default_factory=Llama)
     tts: Engine[Any] = field(default_factory=Piper)
+
+    judge: Engine[Any] = field(default_factory=Small)
+    """How is this turn to be answered, and is it time to cut in?"""
+
+    strategies: tuple[str, ...] = tuple(STRATEGIES)
+    """How turns may be answered, see strategies.py; `standard` is always among them."""
+
+    proactive: bool = True
+    """Whether the agent speaks unasked: it cuts in, says "mm-hm" in long turns, greets whom it remembers, speaks up in a long
+    silence, and reminds of what it promised."""
+
+    reactions: bool = True
+    """Whether an emoji is shown that fits what was said."""
+
+    character: str = ""
+    """Who the agent is: a name (see characters/), or the path of a Markdown file; "" for a plain assistant."""
+
+    memory: str = ":memory:"
+    """Who is remembered from one conversation to the next: a name, or the path of an .sqlite file. ":memory:" lasts as long as
+    the conversation and writes nothing; "" is none at all."""
 
     effects: Effects = field(default_factory=Effects)
     """Volume, speed and pitch of the voice, whichever engine it comes from."""
@@ -108,7 +136,7 @@ class Config:
 
     @property
     def engines(self) -> tuple[Engine[Any], ...]:
-        return self.vad, self.endpoint, self.asr, self.llm, self.tts
+        return self.vad, self.endpoint, self.asr, self.llm, self.tts, self.judge
 
     @classmethod
     def from_file(cls, path: str | Path) -> Config:

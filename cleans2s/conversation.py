@@ -10,6 +10,7 @@ from typing import Any, Literal
 from .events import Ending
 from .playback import Playback
 from .stages import Chat
+from .text import joined
 
 SILENT_NOTE = "(The user is silent.)"
 """Where the agent speaks without being asked: a language model would go on with its own last sentence."""
@@ -129,7 +130,7 @@ class Conversation:
         for message in self._spoken(words):
             mergeable = message["role"] in ("user", "assistant") and "tool_calls" not in message | chat[-1]
             if mergeable and chat[-1]["role"] == message["role"]:
-                chat[-1] = message | {"content": f"{chat[-1]['content']} {message['content']}"}
+                chat[-1] = message | {"content": joined([chat[-1]["content"], message["content"]])}
             else:
                 chat.append(message)
         if chat[-1]["role"] in ("system", "assistant"):
@@ -146,7 +147,7 @@ class Conversation:
                 case "output":
                     yield {"role": "tool", "tool_call_id": message.call_id, "content": message.text}
                 case "assistant" if message.ending in ("interrupted", "failed"):
-                    yield {"role": "assistant", "content": f"{message.text.rstrip('.,;:!?')}— {INTERRUPTED_NOTE}"}
+                    yield {"role": "assistant", "content": f"{message.text.rstrip('.,;:!?，。；：！？、')}— {INTERRUPTED_NOTE}"}
                 case role if message.text:
                     yield {"role": role, "content": message.text}
                 case _:

@@ -41,7 +41,7 @@ OF_ENGINE: dict[str, tuple[str, ...]] = {
     "llm.llama": ("xllamacpp",),
     "llm.transformers": ("transformers", "gguf", "torch"),
     "tts.piper": ("piper-tts", "onnxruntime"),
-    "tts.kokoro": ("kokoro-onnx", "misaki", "jieba", "pypinyin", "onnxruntime"),
+    "tts.kokoro": ("kokoro-onnx", "misaki", "jieba", "pypinyin", "onnxruntime", "opencc"),
 }
 """Packages of the engines that come with this one. Of any other it shows when it is loaded."""
 

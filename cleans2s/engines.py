@@ -17,6 +17,9 @@ from .config import Config
 from .effects import Shaper
 from .errors import StageError
 from .events import StageRan
+from .judge import Judge, Judgement, Situation
+from .memory import Ask, Encoder
+from .memory.asking import asking
 from .stages import Chat, ToolCall, Transcript, VADStream, Wishes
 from .text import hesitates
 
@@ -34,7 +37,7 @@ class Engines:
         """Once per process for equal settings; a second session gets the same ones. If one cannot be loaded, those that
         were there stay."""
         config = config or self._config
-        vad, endpoint, asr, llm, tts = [
+        vad, endpoint, asr, llm, tts, judge = [
             stages.loaded(each) or await to_thread.run_sync(stages.load, each) for each in config.engines
         ]
         self._vad: stages.VAD = vad
@@ -42,6 +45,8 @@ class Engines:
         self._asr: stages.ASR = asr
         self._llm: stages.LLM = llm
         self._tts: stages.TTS = tts
+        self._judge: Judge = judge
+        self.encoder: Encoder | None = getattr(judge, "encoder", None)
         self._config = config
 
     async def changed(self, config: Config) -> Engines:
@@ -49,6 +54,16 @@ class Engines:
         engines = Engines(config, self._clock, self._note)
         await engines.load()
         return engines
+
+    @property
+    def able(self) -> bool:
+        """Whether the language model can follow guidance; otherwise strategies speak their own lines."""
+        return getattr(self._llm, "able", True)
+
+    @property
+    def ask(self) -> Ask | None:
+        """The language model as memory asks it, where it may."""
+        return asking(self._llm) if getattr(self._llm, "extracts", False) else None
 
     def ear(self) -> VADStream:
         return self._vad.stream()
@@ -83,6 +98,13 @@ class Engines:
         self._ran("llm", started_s, f"complete {p:.2g}")
         return p
 
+    async def judge(self, situation: Situation) -> Judgement:
+        """How to answer, and whether to cut in."""
+        started_s, limit_s = self._clock(), self._config.limits.judge_s
+        judgement: Judgement = await stage_value("judge", limit_s, self._judge.judge, situation)
+        self._ran("judge", started_s, judgement.strategy)
+        return judgement
+
     async def read_ahead(self, chat: Chat) -> None:
         """While somebody speaks, the language model reads what the next prompt will probably begin with. A fault
         is passed over; it will show when there is something to answer."""
@@ -107,20 +129,26 @@ class Engines:
             raise StageError("llm", "returned no words")
         self._ran("llm", started_s, text)
 
-    async def speak(self, text: str) -> AsyncGenerator[Audio]:
-        """The sound of a clause."""
+    async def voice(self, text: str) -> AsyncGenerator[Audio]:
+        """The sound of a clause as the engine makes it, for whoever shapes it when it is sent."""
         started_s, peak = self._clock(), 0.0
-        shaper: Shaper | None = None
         async with aclosing(stage_items("tts", self._config.limits.tts_s, self._tts.speak, text)) as pieces:
             async for audio in pieces:
                 peak = max(peak, audio.peak)
+                yield audio
+        if not peak:
+            raise StageError("tts", f"returned no sound for {text[:60]!r}")
+        self._ran("tts", started_s, text)
+
+    async def speak(self, text: str) -> AsyncGenerator[Audio]:
+        """The sound of a clause, with the effects."""
+        shaper: Shaper | None = None
+        async with aclosing(self.voice(text)) as pieces:
+            async for audio in pieces:
                 shaper = shaper or Shaper(audio.rate)
                 yield Audio(shaper.push(audio.samples, self._config.effects), audio.rate)
-        if shaper is None or not peak:
-            raise StageError("tts", f"returned no sound for {text[:60]!r}")
-        if len(rest := shaper.flush()):
+        if shaper and len(rest := shaper.flush()):
             yield Audio(rest, shaper.rate)
-        self._ran("tts", started_s, text)
 
     def _ran(self, stage: Any, started_s: float, detail: str) -> None:
         now_s = self._clock()

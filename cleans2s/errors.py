@@ -5,7 +5,10 @@ Cleans2sError
 ├── TextError       typed text that cannot be taken
 ├── TurnError       something asked of the conversation that is not possible now
 ├── ConfigError     an unknown key or a value of the wrong type
+├── MemoryFault     what is remembered cannot be read, kept or changed
+├── RAGError        documents that cannot be read, an index that cannot be opened, written or asked
 ├── ModelError      weights that are missing, damaged or cannot be fetched
+├── SearchError     a web search or pages that gave nothing
 └── StageError      an engine that raised, hung or returned nothing
 """
 
@@ -33,8 +36,20 @@ class ConfigError(Cleans2sError, ValueError):
     """A configuration with an unknown key or an impossible value."""
 
 
+class MemoryFault(Cleans2sError, RuntimeError):  # noqa: N818  (MemoryError is Python's own)
+    """What is remembered of a user cannot be read, kept or changed: the file is damaged, the disk full, the entry unknown."""
+
+
+class RAGError(Cleans2sError, RuntimeError):
+    """Documents that cannot be read, or an index of them that cannot be opened, written or asked."""
+
+
 class ModelError(Cleans2sError, RuntimeError):
     """Weights that are missing, damaged or out of reach."""
+
+
+class SearchError(Cleans2sError, RuntimeError):
+    """No search engine answered, or none of the pages could be read."""
 
 
 class StageError(Cleans2sError, RuntimeError):

@@ -6,7 +6,7 @@ numbered from 1, and everything that belongs to a user's turn and to the reply t
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from .audio import Audio
@@ -62,12 +62,62 @@ class TurnEnded:
 
 @dataclass(frozen=True)
 class Ignored:
-    """Speech-like sound that is no turn: a backchannel, a cough or noise, an echo of the agent's own words."""
+    """Speech-like sound that is no turn: a backchannel, a cough or noise, an echo of the agent's own words, over its voice a
+    remark to somebody else (aside), or the rest of what the agent cut into (tail)."""
 
     at_s: float
     onset_s: float
     text: str
-    reason: Literal["backchannel", "noise", "echo"]
+    reason: Literal["backchannel", "noise", "echo", "aside", "tail"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How a turn is answered: the strategy (see strategies.py), the probability of each, a reason for people, and what was
+    remembered about it. `until` (ISO 8601, "" for none): nobody is answered before that moment, after repeated abuse."""
+
+    at_s: float
+    turn: int
+    strategy: str
+    probabilities: dict[str, float]
+    reason: str
+    recalled: list[str] = field(default_factory=list[str])
+    until: str = ""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the reply to this turn is grounded on, numbered from 1 in this order: title, address and text of each."""
+
+    at_s: float
+    turn: int
+    sources: list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Backchannelled:
+    """The agent says that it listens ("mm-hm") in a pause of a long turn. Not a reply, and not on record."""
+
+    at_s: float
+    text: str
+    audio: Audio
+
+
+@dataclass(frozen=True)
+class Reacted:
+    """An answer without words: an emoji that fits what was said, and what it is called."""
+
+    at_s: float
+    turn: int
+    emoji: str
+    name: str
+
+
+@dataclass(frozen=True)
+class MemoryChanged:
+    """Something was learnt, edited or forgotten."""
+
+    at_s: float
 
 
 @dataclass(frozen=True)
@@ -175,7 +225,7 @@ class StageRan:
     """One run of an engine, for the timeline; `detail` is what came of it."""
 
     at_s: float
-    stage: Literal["asr", "endpoint", "llm", "tts"]
+    stage: Literal["asr", "endpoint", "judge", "llm", "tts", "memory", "search"]
     started_s: float
     ended_s: float
     detail: str
@@ -196,6 +246,11 @@ Event: TypeAlias = (
     | SoftEnd
     | TurnEnded
     | Ignored
+    | Judged
+    | Sources
+    | Backchannelled
+    | Reacted
+    | MemoryChanged
     | ReplyDue
     | ReplyStarted
     | ReplyText
@@ -213,6 +268,8 @@ Event: TypeAlias = (
 def as_json(event: Event) -> dict[str, Any]:
     """For the event log: the fields by name, `event` for the kind, sound replaced by its duration."""
     fields: dict[str, Any] = {"event": type(event).__name__}
+    if isinstance(event, Backchannelled):
+        return fields | {"at_s": event.at_s, "text": event.text, "duration_s": round(event.audio.duration_s, 4)}
     if isinstance(event, ReplyAudio):
         return fields | {"at_s": event.at_s, "turn": event.turn, "duration_s": round(event.audio.duration_s, 4)}
     return fields | asdict(event)

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from .stages import Transcript
 from .text import HAN, words_of
 
-Verdict: TypeAlias = Literal["turn", "backchannel", "noise", "echo"]
+Verdict: TypeAlias = Literal["turn", "backchannel", "noise", "echo", "aside", "tail"]
 
 WORDS_TO_TELL = 3
 """Of a sentence that has only begun, so many words (or a command) must be there before anything can be said about it."""

@@ -98,13 +98,13 @@ class _Api:
             engines = await self._engines.changed(replace(config, limits=limits))
         except ValueError as error:
             raise RefusedError(400, f"language: {error}", "language") from None
-        text = (await engines.transcribe(audio)).text
+        said = await engines.transcribe(audio)
         if wanted.response_format == "text":
-            return PlainTextResponse(text + "\n")
+            return PlainTextResponse(said.text + "\n")
         if wanted.response_format == "json":
-            return _as_json(Transcription(text=text))
-        language: str = getattr(config.asr, "language", "") or "und"
-        return _as_json(TranscriptionVerbose(duration=round(audio.duration_s, 3), language=language, text=text))
+            return _as_json(Transcription(text=said.text))
+        length_s, language = round(audio.duration_s, 3), said.language or "und"
+        return _as_json(TranscriptionVerbose(duration=length_s, language=language, text=said.text))
 
     # ── words → sound ─────────────────────────────────────────────────────────────────────────────────────────────────
 

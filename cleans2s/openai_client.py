@@ -6,7 +6,6 @@ closes the connection at once, wherever it waits, so that the service stops as w
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import os
 import random
@@ -21,7 +20,7 @@ import anyio
 from anyio.lowlevel import RunVar
 
 from .errors import ConfigError, ModelError, StageError, TextError
-from .stages import imported
+from .stages import imported, shared
 
 T = TypeVar("T")
 
@@ -57,6 +56,8 @@ class Service:
     """Seconds to the first piece of an answer, all tries together, and from each piece to the next."""
 
     key: str = field(repr=False)
+    tls: Any = field(repr=False, compare=False)
+    """The certificates that are trusted, the same for all services."""
 
     @classmethod
     def found(cls, stage: str, base_url: str, model: str, patience_s: float) -> Service:
@@ -65,7 +66,7 @@ class Service:
         try:  # here, not at the first turn
             for module in ("openai.resources.chat.completions", "openai.resources.audio"):
                 imported(module)
-            _trusted()
+            tls = shared(_trusted, _trusted)
         except ModuleNotFoundError:
             raise ModelError(f"{stage}: the package `openai` is not installed; run `pip install 'openai>=3.50'`") from None
         host = _host(stage, base_url)
@@ -79,7 +80,7 @@ class Service:
             raise ConfigError(f"{stage}: no key for {host}; set the environment variable {names[0]} (or {names[1]})")
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise ConfigError(f"{name} is not a key: it holds blanks or characters beyond ASCII; copy it again")
-        return cls(stage, base_url, model, patience_s, key)
+        return cls(stage, base_url, model, patience_s, key, tls)
 
     @property
     def where(self) -> str:
@@ -137,9 +138,9 @@ class Service:
         http = openai.DefaultAsyncHttpxClient(
             timeout=httpx.Timeout(None, connect=CONNECT_S),
             limits=limits,
-            verify=_trusted(),
+            verify=self.tls,
             # A proxy of the environment is no way to this machine or its neighbours.
-            transport=httpx.AsyncHTTPTransport(verify=_trusted(), limits=limits) if local else None,
+            transport=httpx.AsyncHTTPTransport(verify=self.tls, limits=limits) if local else None,
         )
         async with openai.AsyncOpenAI(
             api_key=self.key or "none", base_url=self.base_url, max_retries=0, http_client=http
@@ -206,9 +207,8 @@ class _Line:
 _lines: RunVar[dict[tuple[str, str], _Line]] = RunVar("cleans2s_openai_lines")
 
 
-@functools.lru_cache(maxsize=1)
 def _trusted() -> Any:
-    """The certificates that are trusted; reading them takes 20 ms."""
+    """Reading the certificates takes 20 ms."""
     return imported("httpx2").create_ssl_context()
 
 

@@ -11,31 +11,32 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.themes import Soft
 
+from . import page_mind, profiles, references, uploads
 from .ask import answer_of
 from .audio import Audio
 from .config import Config
+from .engines import Engines
 from .errors import Cleans2sError
 from .models import cache_folder
-from .realtime.settings import recognisers, voices
+from .page_mind import CONFIGURE, i18n
+from .realtime.adjusting import recognisers
+from .realtime.settings import voices
 from .server import Server
 from .serving import Serving
 from .talk import talk
-from .words import CONNECT, TEXTS
+from .words import CONNECT
 
 MAX_S = 60.0
 """Longest recording that is taken: it is played to the agent in real time."""
 
 KEPT_S = 3600.0
 """The picture and the log of an answer can be looked at for so long."""
-
-i18n = gr.I18n(**TEXTS)
 
 MOUNT = """
 const root = new URL((window.gradio_config && window.gradio_config.root) || '.', location.href);
@@ -45,7 +46,8 @@ const modules = ['talk', 'voice', 'ready', 'words'].map((name) => import(`${base
 Promise.all(modules).then(([{ mount }, { Voice }, { ready }, { texts }]) => {
   const address = base.replace(/^http/, 'ws') + 'v1/realtime';
   const url = () => address + (panel.dataset.profile ? `?profile=${encodeURIComponent(panel.dataset.profile)}` : '');
-  mount(panel, { Voice, url, token: () => server.ticket() });
+  const settings = { proactive: panel.dataset.proactive === 'true' };
+  mount(panel, { Voice, url, token: () => server.ticket(), settings });
   ready(panel, base, texts());
 });
 """
@@ -56,7 +58,6 @@ UPDATE = "(value) => {{ window.cleans2s?.update({session}); }}"
 TURNS = """(interruption, eagerness) => { window.cleans2s?.update({audio: {input: {turn_detection:
   {type: 'semantic_vad', eagerness: eagerness, interrupt_response: interruption, create_response: true}}}}); }"""
 PROFILE = "(value) => { document.querySelector('.cleans2s-talk').dataset.profile = value; }"
-CONFIGURE = "(value) => {{ window.cleans2s?.configure({settings}); }}"
 
 
 class App(gr.Blocks):
@@ -87,7 +88,7 @@ def app(config: Config | None = None, serving: Serving | None = None) -> App:
         gr.Markdown("# cleans2s", elem_id="title")
         with gr.Tab(i18n("talk")):
             talk_panel(server)
-            settings(server.config, server.serving.profiles)
+            settings(server)
         with gr.Tab(i18n("offline")):
             offline(server.config)
         with gr.Tab(i18n("connect")):
@@ -105,19 +106,20 @@ def talk_panel(server: Server) -> gr.HTML:
         return server.ticket()
 
     return gr.HTML(
-        html_template='<div class="cleans2s-talk"></div>',
+        html_template=f'<div class="cleans2s-talk" data-proactive="{str(server.config.proactive).lower()}"></div>',
         js_on_load=MOUNT,
         server_functions=[ticket],
         elem_id="cleans2s-talk",
     )
 
 
-def settings(config: Config, profiles: Sequence[str] = ()) -> None:
+def settings(server: Server) -> None:
     """Controls that act at once on the conversation of this page: in the browser they become `session.update`. Another
     profile has other engines, and acts on the next conversation."""
+    config, profile = server.config, None
     with gr.Accordion(i18n("settings"), open=False):
-        if profiles:
-            choices = [(i18n("own_profile"), ""), *((name, name) for name in profiles)]
+        if server.serving.profiles:
+            choices = [(i18n("own_profile"), ""), *((name, name) for name in server.serving.profiles)]
             profile = gr.Dropdown(choices, value="", label=i18n("profile"), info=i18n("profile_info"))
             profile.input(None, [profile], None, js=PROFILE)
         with gr.Row():
@@ -130,6 +132,8 @@ def settings(config: Config, profiles: Sequence[str] = ()) -> None:
             )
         for control in (interruption, eagerness):
             control.input(None, [interruption, eagerness], None, js=TURNS)
+        page_mind.initiative(config)
+        page_mind.character(config)
         character = gr.Textbox(config.instructions, label=i18n("character"), info=i18n("character_info"), lines=2, max_lines=8)
         gr.on(  # not at every key: half a prompt would be read by the model
             [character.blur, character.submit],
@@ -154,12 +158,61 @@ def settings(config: Config, profiles: Sequence[str] = ()) -> None:
             if len(names := voices(config)) > 1:
                 voice = gr.Dropdown(names, value=names[0], label=i18n("voice"))
                 voice.input(None, [voice], None, js=UPDATE.format(session="{audio: {output: {voice: value}}}"))
+        reference_voices(server, profile)
+
+
+def reference_voices(server: Server, profile: gr.Dropdown | None) -> None:
+    """Whom the voice speaks like, where it can: a clip of the project, or one's own."""
+    config = server.config
+    listed: list[tuple[Any, str]] = [(i18n("own_profile"), "")]
+    listed += [(i18n("at_random") if name == references.RANDOM else name, name) for name in references.names()]
+
+    async def keep(recording: str | None, text: str, own: list[tuple[str, str]]) -> tuple[Any, str, list[tuple[str, str]]]:
+        clip = await kept(recording, text, config)
+        own = [*own, (f"{Path(recording or '').stem} {len(own) + 1}", clip.name)]
+        return gr.Dropdown(choices=[*listed, *own], value=clip.name), clip.text, own
+
+    def note(name: str) -> Any:
+        return gr.Markdown(visible=not takes_reference(profiles.load(name) if name in server.serving.profiles else config))
+
+    lacks = gr.Markdown(i18n("no_reference"), visible=not takes_reference(config))
+    clips = gr.Dropdown(listed, value="", label=i18n("reference"), info=i18n("reference_info"))
+    clips.input(None, [clips], None, js=CONFIGURE.format(settings="{'tts.reference': value}"))
+    if profile:
+        profile.input(note, [profile], [lacks], api_name="reference_note", show_progress="hidden")
+    with gr.Accordion(i18n("own_voice"), open=False):
+        gr.Markdown(i18n("own_voice_text"))
+        recording = gr.Audio(sources=["upload", "microphone"], type="filepath", label=i18n("clip"))
+        text = gr.Textbox(label=i18n("clip_text"), info=i18n("clip_text_info"), lines=2)
+        use = gr.Button(i18n("use_clip"))
+        own = gr.State(list[tuple[str, str]]())
+        # A clip that is refused leaves everything as it was, the text and the recording as well.
+        done = use.click(keep, [recording, text, own], [clips, text, own], concurrency_limit=1, api_name="reference")
+        done.success(None, [clips], None, js=CONFIGURE.format(settings="{'tts.reference': value}"))
+
+
+def takes_reference(config: Config) -> bool:
+    return hasattr(config.tts, "reference")
+
+
+async def kept(recording: str | None, text: str, config: Config) -> references.Reference:
+    """A clip of the user's own, or a sentence on why no voice can be made of it."""
+    try:
+        if recording is None:
+            raise Cleans2sError("there is no clip yet; record one or upload it")
+        if hasattr(config.asr, "language"):
+            config = config.changed({"asr.language": references.language_of(text)})
+        engines = Engines(config, time.monotonic, lambda event: None)
+        await engines.load()
+        return await uploads.take(recording, text, engines.transcribe)
+    except Cleans2sError as error:
+        raise gr.Error(str(error), print_exception=False) from None
 
 
 def offline(config: Config) -> None:
     """Ask by a file or a recording; the answer, the picture and the log of what happened."""
 
-    async def answer(recording: str | None) -> tuple[str, str, tuple[int, object], str, str]:
+    async def answer(recording: str | None) -> tuple[str, str, tuple[int, object] | None, str, str]:
         return await answered(recording, config)
 
     gr.Markdown(i18n("offline_text"))
@@ -177,7 +230,7 @@ def offline(config: Config) -> None:
     ask.click(answer, recording, [heard, text, sound, picture, log], concurrency_limit=1, api_name="ask")
 
 
-async def answered(recording: str | None, config: Config) -> tuple[str, str, tuple[int, object], str, str]:
+async def answered(recording: str | None, config: Config) -> tuple[str, str, tuple[int, object] | None, str, str]:
     """Play a recorded question to the agent; its words, the answer, its sound, the picture, the event log."""
     try:
         if recording is None:
@@ -192,8 +245,9 @@ async def answered(recording: str | None, config: Config) -> tuple[str, str, tup
     folder = new_answer()
     talked.recording.save_events(folder / "events.jsonl")
     said.timeline.save(folder / "timeline.png")
-    sound_out = (said.audio.rate, (said.audio.samples * 32767).astype("int16"))
-    return said.question, said.text, sound_out, str(folder / "timeline.png"), str(folder / "events.jsonl")
+    sound_out = (said.audio.rate, (said.audio.samples * 32767).astype("int16")) if said.text else None
+    words = said.text or (f"({said.judged.strategy}: {said.judged.reason})" if said.judged else "")
+    return said.question, words, sound_out, str(folder / "timeline.png"), str(folder / "events.jsonl")
 
 
 def answers_folder() -> Path:

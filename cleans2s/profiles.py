@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
             return re.sub(r"://[^/@\s]*@", "://", value)  # a password in an address
         case tuple() | list():
             items = [_plain(item) for item in cast("list[Any]", value)]
-            return None if None in items else items
+            return None if any(item is None or isinstance(item, dict) for item in items) else items
         case _ if dataclasses.is_dataclass(value):
             return {name: plain for name, each in _settings(value) if (plain := _plain(each)) is not None}
         case _:

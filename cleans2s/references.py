@@ -26,9 +26,13 @@ import numpy as np
 from . import stages
 from .audio import RATE, Audio, Samples
 from .errors import AudioError, Cleans2sError, ConfigError
+from .models import cache_folder
 from .text import words_of
 
 RANDOM = "random"
+OWN = re.compile(r"own-[0-9a-f]{32}")
+"""Names of clips that users brought (see `uploads`)."""
+
 SHORTEST_S, LONGEST_S = 3.0, 30.0
 """CosyVoice takes no longer clip; a shorter one says too little about a voice."""
 
@@ -74,6 +78,25 @@ def folder() -> Path:
     return here if here.is_dir() else Path(__file__).resolve().parents[1] / "ref_audio"
 
 
+def own_folder() -> Path:
+    """Where the clips of users are, in the cache."""
+    return cache_folder().parent / "references"
+
+
+def names() -> list[str]:
+    """What anybody may choose: at random, and the clips of `ref.json`; nothing where there are none."""
+    try:
+        return [RANDOM, *load()]
+    except ConfigError:
+        return []
+
+
+def is_public(name: str) -> bool:
+    """Whether a client may name it: a clip of `ref.json`, or one that a user brought and who knows its name. A path is
+    neither."""
+    return name in names() or (OWN.fullmatch(name) is not None and (own_folder() / f"{name}.wav").is_file())
+
+
 def load(where: str | Path = "") -> dict[str, Reference]:
     """The clips that `ref.json` lists, by name. It holds a list, or a table by name, of entries with `ref_wav_path` (from
     its own folder) and `prompt_text`. Raises ConfigError where it does not, or a clip is missing."""
@@ -102,9 +125,11 @@ def _reference(entry: Any, beside: Path) -> Reference:
 
 
 def choose(name: str, where: str | Path = "") -> Reference:
-    """A clip by its name, any of them ("random"), or a file of one's own; a text file beside that, `clip.txt`, says what is
-    said in it."""
-    path = Path(name).expanduser()
+    """A clip by its name, any of them ("random"), one that a user brought, or a file of one's own; a text file beside that,
+    `clip.txt`, says what is said in it."""
+    path = own_folder() / f"{name}.wav" if OWN.fullmatch(name) else Path(name).expanduser()
+    if OWN.fullmatch(name) and not path.is_file():
+        raise ConfigError("this clip of yours is not here any more: clips are kept for a day; upload it again")
     if path.suffix and path.is_file():
         words = path.with_suffix(".txt")
         return Reference(path.stem, path, words.read_text("utf-8").strip() if words.is_file() else "")
@@ -199,13 +224,17 @@ def _text_problem(audio: Audio, text: str, asr: stages.ASR | None) -> str:
     if asr is None:
         from .asr.whisper import Whisper
 
-        language = "zh" if re.search("[㐀-鿿]", text) else "en" if text.isascii() else ""
-        asr = stages.load(Whisper(language=language))
+        asr = stages.load(Whisper(language=language_of(text)))
     heard = cast("stages.Transcript", asr.transcribe(audio.resampled(RATE))).text
     by_sound = text.isascii() or importlib.util.find_spec("pypinyin")
     if (rate := error_rate(text, heard)) <= (DIFFERENT if by_sound else DIFFERENT_CHARACTERS):
         return ""
     return f"does not say its text ({rate:.0%} of the words are different; heard was {heard!r}): correct the text or the clip"
+
+
+def language_of(text: str) -> str:
+    """As a recogniser is told it; "" if it had better find out."""
+    return "zh" if re.search("[㐀-鿿]", text) else "en" if text and text.isascii() else ""
 
 
 def error_rate(said: str, heard: str) -> float:

@@ -10,8 +10,10 @@ import anyio
 from .audio import Audio, silence
 from .conversation import Message, new_id
 from .events import Latency
+from .mind import Thought
 from .playback import Playback
 from .stages import Chat, ToolCall, Transcript, Wishes
+from .text import joined
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class Request:
 
     on_record: bool = True
     """Whether it becomes part of the conversation."""
+
+    line: str = ""
+    """Words to be said as they are, without a language model."""
 
     @property
     def aside(self) -> bool:
@@ -61,6 +66,9 @@ class Reply:
 
     id: str = field(default_factory=new_id)
     """Of the agent's."""
+
+    thought: Thought | None = None
+    """How the turn is answered; None until it is known, and where it is not asked (a reply that a client wants)."""
 
     sound: Audio = field(default_factory=lambda: Audio(silence(0)))
     """The user's, with a little of what came before it and the silence after it."""
@@ -94,8 +102,13 @@ class Reply:
     """When something was first there, by the fields of Latency without `_ms`."""
 
     @property
+    def answers(self) -> bool:
+        """Whether anything is to be said or written to the user's turn."""
+        return self.request is not None and (self.thought is None or self.thought.speaks)
+
+    @property
     def wants_floor(self) -> bool:
-        return self.request is not None and not self.request.aside
+        return self.answers and self.request is not None and not self.request.aside
 
     @property
     def voiced_s(self) -> float:
@@ -129,4 +142,4 @@ class Reply:
         if self.written:
             return self.written, ""
         heard, unheard = self.playback.split(self.playback.position_s(at_s))
-        return heard, " ".join(filter(None, [unheard, *self.clauses[len(self.playback.clauses) :]]))
+        return heard, joined([unheard, *self.clauses[len(self.playback.clauses) :]])

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import anyio
+from anyio import to_thread
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -174,6 +175,14 @@ class Server:
             await websocket.send_text(error_event(WireError(words, "server_busy", kind="server_error")))
             await websocket.close(TRY_AGAIN, words)
             return
+        await self._converse(websocket, config)
+        in_use = [self.config, *(other.config for other in self._connections)]
+        kept = [engine for config in in_use for engine in config.engines]
+        if stages.unneeded(kept):
+            await to_thread.run_sync(stages.unload, kept)
+
+    async def _converse(self, websocket: WebSocket, config: Config) -> None:
+        """Nothing outlives this that still holds an engine."""
         recorder = Recorder(self.serving.record or None)
         connection = Connection(websocket, config, self._engines, self.serving.bounds, self._note, recorder)
         self._connections.add(connection)
@@ -184,9 +193,6 @@ class Server:
         finally:
             self._connections.discard(connection)
             self.metrics.sessions.set(len(self._connections))
-            if config is not self.config:
-                in_use = [self.config, *(other.config for other in self._connections)]
-                stages.unload([engine for config in in_use for engine in config.engines])
 
     def _chosen(self, profile: str | None) -> Config:
         """The agent that a client asks for. Raises ConfigError where it may not have it."""

@@ -1,8 +1,8 @@
 """THE FILE: one conversation, from the microphone to the loudspeaker.
 
-    hear ─→ VAD ─→ turn.py ─┬ speech ────→ partial words (and, over the agent's voice: whose turn is it?)
-                            ├ soft end ──→ respond: transcribe ∥ opinions on the end ─→ think ─→ speak ─→ ┃ gate
-                            └ turn end ──→ open the gate                                                  ┃ ─→ play
+    hear ─→ VAD ─→ turn.py ─┬ speech ────→ partial words: cut in? (and, over the agent's voice: whose turn is it?)
+                            ├ soft end ──→ respond: transcribe ─→ judge ∥ opinions on the end ─→ think ─→ speak ─→ ┃ gate
+                            └ turn end ──→ open the gate                                                           ┃ ─→ play
 
 All work on a reply begins at the soft end, while it is still open whether the user has finished, and waits at one gate
 before playback. If the user goes on, the reply is cancelled and nothing of it was heard; if the turn ends, it is (nearly)
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Literal
 
@@ -27,7 +28,10 @@ from .conversation import Conversation, Message, new_id
 from .engines import Engines
 from .errors import StageError, TextError, TurnError
 from .floor import Verdict, takes_the_floor, verdict
+from .initiative import Initiative
+from .memory import Memory
 from .microphone import Microphone
+from .mind import Mind
 from .outbox import Outbox
 from .player import play
 from .recorder import Recorder
@@ -48,16 +52,14 @@ PARTIAL_WINDOW = 20 * RATE
 """Of a long turn, partial transcripts are of the last samples only: to hear all of it again and again would leave no time
 for anything else."""
 
+INSIST_S = 2.0
+"""When the agent cuts in, it is not stopped by the user's going on for so long: nobody falls silent at once."""
+
 LONG_S = 1.5
 """Speech that is longer must have words; shorter may be a cough."""
 
 TEXT_LIMIT = 4_000
 """Characters of a typed turn; what an embedded language model can still read."""
-
-APOLOGIES = {
-    "asr": "Sorry, I could not make out what you said.",
-    "llm": "Sorry, I cannot think of an answer right now.",
-}
 
 SHORTEST_S = 0.1
 """Sound that is committed by hand has to be longer."""
@@ -95,6 +97,7 @@ class Session:
         self._partial_from = 0
         self._partial_running = anyio.Lock()
         self._engines = Engines(self.config, self._clock, lambda event: self._outbox.note(event))
+        self._mind = Mind(self._engines, self.conversation, self._time)
         self._exit = AsyncExitStack()
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,10 +106,13 @@ class Session:
         await self._engines.load()
         self._p_speech = self._engines.ear()
         self._outbox = Outbox(self._recorder.happened)
-        self.began = anyio.current_time()
+        await self._mind.open(self.config)
+        self.began, self._began_at = anyio.current_time(), datetime.now().astimezone()
         self._recorder.begin(self.config, self._clock, self._outbox.note)
         self._tasks = await self._exit.enter_async_context(anyio.create_task_group())
         self._tasks.start_soon(self._engines.read_ahead, self._chat("Hello"))
+        self._initiative = Initiative(self, self._mind, self._engines, self._outbox)
+        self._tasks.start_soon(self._initiative.take)
         return self
 
     async def __aexit__(
@@ -116,6 +122,7 @@ class Session:
         try:
             return await self._exit.__aexit__(kind, error, trace)
         finally:
+            await self._mind.close()
             await self._recorder.close()
             self._outbox.close()
 
@@ -130,6 +137,15 @@ class Session:
 
     def _clock(self) -> float:
         return self.now_s
+
+    def _time(self) -> datetime:
+        """Of the day; it goes by the session's own clock."""
+        return self._began_at + timedelta(seconds=self.now_s)
+
+    @property
+    def memory(self) -> Memory | None:
+        """What is remembered of this user, if anything is."""
+        return self._mind.memory
 
     @property
     def idle(self) -> bool:
@@ -231,6 +247,7 @@ class Session:
     async def configure(self, config: Config) -> None:
         """Settings that act from now on. Engines that are new are loaded before; if one cannot be, nothing changes."""
         await self._engines.load(config)
+        await self._mind.open(config)
         self._recorder.configured(config)
         if config.vad != self.config.vad:
             self._p_speech = self._engines.ear()
@@ -239,6 +256,10 @@ class Session:
         if by_hand:
             await self.clear()
         await self._settle()
+
+    async def unblock(self) -> None:
+        """Answer again, before the block after repeated abuse has ended."""
+        await self._mind.unblock()
 
     # ── the user's turn ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -277,8 +298,8 @@ class Session:
         self._turn += 1
         reply.turn = self._turn
         reply.mark("turn_end", self.now_s)
-        if reply.message and reply.request:
-            await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id, reply.request.speaks))
+        if reply.message:
+            await self._announce(reply)
         if reply.wants_floor:
             if self._waiting:
                 await self._close(self._waiting, "dropped")  # this reply will answer both turns
@@ -304,10 +325,27 @@ class Session:
                 return  # the same words are transcribed again at the soft end, and a failure is reported there
             if self._turns.onset == onset and said.text:
                 await self._outbox.put(ev.PartialTranscript(self.now_s, said.text, self._partials.update(said.text)))
-                if not (over := self._speaking):
+                if over := self._speaking:
+                    await self._overheard(over, onset, said, voiced_s)
+                else:
                     await self._engines.read_ahead(self._chat(said.text))
-                elif self.config.interruption and takes_the_floor(said, voiced_s, self._agent_words()):
-                    await self._interrupt(over)
+                    await self._consider_cutting_in(onset, said)
+
+    async def _consider_cutting_in(self, onset: int, said: Transcript) -> None:
+        """The agent takes the floor while the user speaks: politely, and seldom. What was said so far is the turn."""
+        if not (self.config.proactive and self.config.hands_free and self.request):
+            return
+        try:
+            thought = await self._mind.consider(said, self.config, partial=True)
+        except StageError:
+            return  # the whole turn is judged again, and a failure is reported there
+        if thought.cuts_in and self._turns.onset == onset and not self._speaking:
+            await self._on(Resumption(self._turns.heard))
+            reply = self._heard_turn(onset, self._turns.heard)
+            reply.said, reply.thought = said, thought
+            reply.understood.set()
+            self._turns.drop()
+            await self._end_turn(reply)
 
     # ── the floor: duck → resume or interrupt ─────────────────────────────────────────────────────────────────────────
 
@@ -316,13 +354,27 @@ class Session:
         on when it was none (resume)."""
         if (reply := self._speaking) is None or reply.over.is_set():
             return
-        unclear = self.config.interruption and (self._turns.onset is not None or self._waiting is not None)
+        user_speaks = self._turns.onset is not None and not self._insists(reply, self._turns.onset)
+        unclear = self.config.interruption and (user_speaks or self._waiting is not None)
         if unclear and not reply.playback.ducked:
             reply.duck(self.now_s)
             await self._outbox.put(ev.Ducked(self.now_s, reply.turn))
         elif not unclear and reply.playback.ducked:
             reply.resume(self.now_s)
             await self._outbox.put(ev.Resumed(self.now_s, reply.turn))
+
+    def _insists(self, reply: Reply, onset: int) -> bool:
+        """Whether speech from this sample on is only the rest of what the agent cut into."""
+        cut_at = int(reply.audio_end_s * RATE)
+        began_then = onset - cut_at < INSIST_S * RATE
+        return bool(reply.thought and reply.thought.cuts_in) and began_then and self._turns.heard - cut_at < INSIST_S * RATE
+
+    async def _overheard(self, over: Reply, onset: int, said: Transcript, voiced_s: float) -> None:
+        """Words over the agent's voice: they interrupt it if they take the floor and are spoken to it."""
+        if self._insists(over, onset) or not self.config.interruption:
+            return
+        if takes_the_floor(said, voiced_s, self._agent_words()) and await self._mind.addressed(said, self.config):
+            await self._interrupt(over)
 
     def _agent_words(self) -> list[str]:
         """What an echo would consist of."""
@@ -351,7 +403,7 @@ class Session:
         if self._speaking is reply:
             self._speaking, self._waiting = self._waiting, None
         self.conversation.agent_heard(reply.id, heard, "" if ending == "finished" else unheard, ending)
-        if reply.message and reply.request:
+        if "due" in reply.marks:
             ending = ending if heard or reply.calls else "dropped"
             await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, ending, heard, reply.cut_short))
         await self._settle()
@@ -364,7 +416,7 @@ class Session:
             try:
                 ending: ev.Ending = "dropped"
                 if await self._decide(reply):
-                    if reply.request:
+                    if reply.request and reply.answers:
                         ending = await self._deliver(reply, self._think(reply, reply.request))
                     else:
                         await self._take_the_floor(reply)
@@ -388,6 +440,17 @@ class Session:
             if not over and reply.voiced_s >= LONG_S:
                 raise StageError("asr", f"heard {reply.voiced_s:.1f} s of speech and returned no words")
             judged = verdict(reply.said, reply.voiced_s, self._agent_words())
+            if over and self._insists(over, reply.onset):
+                judged = "tail"
+        if judged == "turn" and reply.revision and not over:
+            self._tasks.start_soon(self._judge, reply, reply.said)
+        if judged == "turn" and reply.request and not reply.thought:
+            try:
+                reply.thought = await self._mind.consider(reply.said, self.config)
+            except StageError as failure:  # it is answered as an ordinary turn
+                await self._outbox.put(ev.Failed(self.now_s, failure.stage, failure.message))
+            if over and not reply.answers:
+                judged = "aside"
         if judged != "turn":
             if self._prepared is reply:
                 self._turns.drop()
@@ -395,7 +458,7 @@ class Session:
             return False
         if over and self.config.interruption:
             await self._interrupt(over)
-        if reply.revision:
+        if over and reply.revision:
             self._tasks.start_soon(self._judge, reply, reply.said)
         # Where it has to wait for the floor, it waits before thinking: the prompt holds what was heard meanwhile.
         return self.config.interruption or not over or await self._take_the_floor(reply)
@@ -416,13 +479,19 @@ class Session:
         """Says in words that this reply failed, where there still is a voice."""
         has_floor = await self._take_the_floor(reply)
         await self._outbox.put(ev.Failed(self.now_s, failure.stage, failure.message))
-        if failure.stage in APOLOGIES and has_floor and reply.wants_floor:
-            await self._deliver(reply, _words(APOLOGIES[failure.stage]))
+        if has_floor and reply.wants_floor and (words := self._mind.apology(failure.stage, reply.said)):
+            await self._deliver(reply, _words(words))
         return "failed"
 
     async def _think(self, reply: Reply, request: Request) -> AsyncGenerator[str | ToolCall]:
         assert reply.said
-        chat = self._chat("" if reply.message else reply.said.text, request)
+        if line := request.line or (reply.thought and reply.thought.line):
+            yield line
+            return
+        words = "" if reply.message else reply.said.text
+        chat = self._chat(words, request)
+        if reply.thought and words:
+            chat[-1] = chat[-1] | {"content": reply.thought.noted(chat[-1]["content"])}
         async with aclosing(self._engines.think(chat, request.wishes)) as thoughts:
             async for thought in thoughts:
                 if isinstance(thought, Finish):
@@ -442,7 +511,8 @@ class Session:
         """Behind the gate."""
         if not await self._take_the_floor(reply):
             return None
-        return await play(reply, sound, self.conversation, self._outbox, self._clock, self.config.lead_s)
+        pace = self.config.lead_s, lambda: self.config.effects
+        return await play(reply, sound, self.conversation, self._outbox, self._clock, *pace)
 
     async def _put_on_record(self, reply: Reply) -> None:
         """The turn is over, and its words (if any were understood) are part of the conversation."""
@@ -453,10 +523,17 @@ class Session:
             await self._outbox.put(
                 ev.TurnEnded(self.now_s, reply.turn, *spoken_s, text, reply.p_end, reply.audio_end_s, reply.said_id)
             )
-            if reply.request:
-                await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id, reply.request.speaks))
-                if reply.over.is_set():  # the next turn was quicker than the transcript of this one
-                    await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, "dropped", ""))
+            if reply.thought and (judged := self._mind.decided(reply.thought, self.now_s, reply.turn)):
+                await self._outbox.put(judged)
+                self._tasks.start_soon(self._initiative.react, reply)
+            await self._announce(reply)
+            if reply.over.is_set() and "due" in reply.marks:  # the next turn was quicker than the transcript of this one
+                await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, "dropped", ""))
+
+    async def _announce(self, reply: Reply) -> None:
+        if reply.answers and reply.request:
+            reply.mark("due", self.now_s)
+            await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id, reply.request.speaks))
 
     # ── opinions on whether the turn is over ──────────────────────────────────────────────────────────────────────────
 
@@ -468,6 +545,7 @@ class Session:
             reply.mark("opinions", self.now_s)
             for event in self._turns.opine(reply.revision, words=p):
                 await self._on(event)
+            await self._initiative.nod(reply, p)
         except StageError as failure:
             self._outbox.note(ev.Failed(self.now_s, failure.stage, failure.message))
         try:
@@ -480,7 +558,7 @@ class Session:
 
     def _chat(self, words: str, request: Request | None = None) -> Chat:
         request = request or self.request or Request()
-        instructions = self.config.instructions if request.instructions is None else request.instructions
+        instructions = self._mind.instructions(self.config) if request.instructions is None else request.instructions
         if request.chat is not None:
             return [{"role": "system", "content": instructions}, *request.chat]
         return self.conversation.prompt(instructions, words)

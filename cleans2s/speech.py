@@ -105,7 +105,7 @@ async def _speak(
                 continue
             clauses.append(text)
             try:
-                async with aclosing(engines.speak(text)) as pieces:
+                async with aclosing(engines.voice(text)) as pieces:
                     async for audio in pieces:
                         mark("first_audio")
                         await sound.send((text, audio))

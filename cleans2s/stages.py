@@ -10,8 +10,10 @@ there. An engine that several sessions may call at the same moment says so by `p
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterator
@@ -80,6 +82,9 @@ class ASR(Protocol):
 
 @runtime_checkable
 class LLM(Protocol):
+    """A model that is too small to follow guidance says `able = False`: strategies then speak lines of their own. One that
+    memory may ask for facts, in JSON and beside the conversation, says `extracts = True`."""
+
     def reply(self, chat: Chat) -> Iterator[str] | AsyncIterator[str]:
         """The answer to the last message, piece by piece as it is generated."""
         ...
@@ -165,12 +170,26 @@ def load(engine: Engine[Loaded_co]) -> Loaded_co:
         return _loaded[engine]
 
 
+def unneeded(kept: Collection[Engine[Any]]) -> list[Engine[Any]]:
+    """What is loaded and not among these."""
+    return [engine for engine in tuple(_loaded) if engine not in kept]
+
+
 def unload(kept: Collection[Engine[Any]]) -> None:
-    """Forget every engine that is not among these. Its memory returns when no session holds it any more."""
-    for engine in tuple(_loaded):
-        if engine not in kept:
+    """Forget every engine that is not among these. Its memory returns when no session holds it any more. Blocking."""
+    if gone := unneeded(kept):
+        for engine in gone:
             _loaded.pop(engine, None)
-    gc.collect()  # models of C++ libraries hang in cycles
+        gone.clear()
+        gc.collect()  # models of C++ libraries hang in cycles
+        _trim()
+
+
+def _trim() -> None:
+    """glibc keeps what was freed by the threads that loaded a model, until it is told."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim:
+        trim(0)
 
 
 def shared(key: Hashable, make: Callable[[], T]) -> T:

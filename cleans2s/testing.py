@@ -28,8 +28,10 @@ import anyio
 import numpy as np
 
 from .audio import RATE, Audio, Samples, silence
+from .blocking import threads_at_work
 from .config import Config
 from .events import Event
+from .judge import Judgement, Situation
 from .recording import as_heard
 from .session import Session
 from .stages import Chat, Transcript
@@ -42,6 +44,9 @@ STEP_S = 0.02
 
 VOICE_RATE = 16_000
 
+THREAD_S = 1.0
+"""Real seconds that the clock stands still for a thread at work; one that takes longer hangs, and time goes on."""
+
 DEADLOCK_S = 5.0
 """Real seconds without news and without anything due, after which a test has come to a standstill."""
 
@@ -53,7 +58,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> Any:
         # Without anything due, only a thread (loading an engine) can still bring news.
-        ready = super().select(DEADLOCK_S if timeout is None else 0)
+        ready = super().select(DEADLOCK_S if timeout is None else THREAD_S if timeout > 0 and threads_at_work() else 0)
         if timeout is None and not ready:
             raise RuntimeError("deadlock: every task waits for another one, and nothing is due at any time")
         if not ready:
@@ -163,6 +168,33 @@ class ScriptedTTS(Scripted):
         yield Audio(np.full(int(len(text) * self.char_s * VOICE_RATE), 0.5, np.float32), VOICE_RATE)
 
 
+@dataclass(eq=False)
+class ScriptedJudge(Scripted):
+    """Thinks of a strategy where one of its phrases is said (`{"you idiot": "refusal"}`), whose `kinds` may be told as well;
+    of an interruption only while the user still speaks. `situations` is what it was asked."""
+
+    verdicts: dict[str, str] = field(default_factory=dict[str, str])
+    kinds: dict[str, str] = field(default_factory=dict[str, str])
+    seconds: float = 0.01
+    encoder: Any = None
+    situations: list[Situation] = field(default_factory=list[Situation])
+
+    async def judge(self, situation: Situation) -> Judgement:
+        self.situations.append(situation)
+        await anyio.sleep(self.seconds)
+        said = situation.words.lower()
+        found = [name for phrase, name in self.verdicts.items() if phrase.lower() in said]
+        strategy = next((name for name in found if (name == "interruption") == situation.partial), "standard")
+        addressed = 0.05 if strategy == "silence" else 0.95
+        return Judgement(
+            {"standard": 0.1, strategy: 0.9} if strategy != "standard" else {"standard": 1.0},
+            0.9 if strategy == "interruption" else 0.0,
+            addressed=addressed,
+            kind=self.kinds.get(strategy, ""),
+            reason=f"as the script has it: {strategy}",
+        )
+
+
 # ── the stage ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -214,8 +246,13 @@ class Stage:
         asr: Any = None,
         llm: Any = None,
         tts: Any = None,
+        judge: Any = None,
+        *,
+        proactive: bool = False,
+        memory: str = "",
         **settings: Any,
     ) -> None:
+        """Without `proactive` it only speaks when spoken to, and without `memory` it remembers the conversation alone."""
         asr = asr or ScriptedASR()
         engines = {
             "vad": vad or ScriptedVAD(),
@@ -223,8 +260,9 @@ class Stage:
             "asr": asr,
             "llm": llm or ScriptedLLM(),
             "tts": tts or ScriptedTTS(),
+            "judge": judge or ScriptedJudge(),
         }
-        self.session = Session(Config(**engines, **settings))
+        self.session = Session(Config(**engines, proactive=proactive, memory=memory, **settings))
         self.user = User(asr)
         self.events: list[Event] = []
         self._changed = anyio.Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 FIRST_CLAUSE_WORDS = (4, 8)
@@ -157,6 +157,33 @@ def speakable(text: str) -> str:
     text = _PICTOGRAM.sub(" ", _MARKUP.sub(" ", text))
     text = re.sub(r"\s+", " ", text).strip() if re.search(r"\w", text) else ""
     return _LOOSE_MARK.sub(r"\1", text) if chinese else text
+
+
+_EITHER = "“”‘’\"'…—()"
+"""Marks that both scripts use: what stands before or behind them tells which one it is."""
+
+_WIDE = re.compile("[\u3000-\u3006\u3008-\u303f\uff00-\uffef]")
+_HAN_OR_DIGIT = re.compile(rf"[{HAN}\d]")
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Successive parts of a text as one: with a space between them, but none inside Chinese.
+
+    >>> joined(["你好，", "我是小明。", "Nice to meet you.", "OK"])
+    '你好，我是小明。Nice to meet you. OK'
+    """
+    whole = ""
+    for part in filter(None, (part.strip() for part in parts)):
+        left, right = whole.rstrip(_EITHER)[-1:], part.lstrip(_EITHER)[:1]
+        chinese = _HAN_OR_DIGIT.match(left) and _HAN_OR_DIGIT.match(right) and not (left + right).isdigit()
+        spaced = whole and not (chinese or _WIDE.match(left) or _WIDE.match(right))
+        whole = f"{whole} {part}" if spaced else whole + part
+    return whole
+
+
+def language_of(text: str) -> str:
+    """By the script, where nobody says: "zh" where a Chinese character stands, else "en"."""
+    return "zh" if re.search(f"[{HAN}]", text) else "en"
 
 
 def words_of(text: str) -> list[str]:

@@ -25,6 +25,7 @@ from .audio import Audio
 from .conversation import Conversation
 from .errors import ConfigError
 from .recording import Recording
+from .text import joined
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -131,7 +132,7 @@ class Timeline:
         for reply in self._replies.values():
             cut = next((e for e in self._all(ev.Interrupted) if e.turn == reply.turn), None)
             ended = next((e for e in self._all(ev.ReplyEnded) if e.turn == reply.turn), cut)
-            said = " ".join(e.text for e in self._all(ev.ReplyText) if e.turn == reply.turn)
+            said = joined(e.text for e in self._all(ev.ReplyText) if e.turn == reply.turn)
             end_s, heard = (ended.at_s, ended.heard) if ended else (self._until_s, said)
             yield _Voice("reply", reply.at_s, end_s, heard)
             messages = self.conversation.messages if self.conversation else []  # it also knows of a reply that failed

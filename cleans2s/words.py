@@ -15,8 +15,29 @@ TEXTS: dict[str, dict[str, str]] = {
         "relaxed": "patient",
         "balanced": "balanced",
         "quick": "quick",
+        "proactive": "It takes the initiative",
+        "proactive_info": "It may greet, cut in, show that it listens, and speak up when it is quiet for long.",
+        "ways": "Besides answering, it may",
+        "ways_info": "What it chose, and why, stands beside the conversation.",
+        "way_refusal": "refuse",
+        "way_deflection": "deflect",
+        "way_silence": "stay silent",
+        "way_interruption": "cut in",
+        "who": "Character",
+        "who_info": "Who speaks with you.",
+        "plain": "plain assistant",
+        "write_character": "Write a character of your own",
+        "write_character_text": (
+            "Begin with the text of the character above: a name, then for each language who it is, what it stands for, what it "
+            "refuses. The text is kept on this server as long as it is used, and a day longer."
+        ),
+        "character_file": "The character, in Markdown",
+        "use_character": "Use this character",
         "character": "Who the agent is",
-        "character_info": "The system prompt. The small built-in model follows it only roughly.",
+        "character_info": (
+            "The system prompt of the plain assistant; a character brings its own. The small built-in model follows it only "
+            "roughly."
+        ),
         "length": "Length of answers",
         "length_info": "Tokens at the most; a word has about 1.3.",
         "speed": "Speed of the voice",
@@ -28,6 +49,22 @@ TEXTS: dict[str, dict[str, str]] = {
         "recogniser": "Speech recognition",
         "recogniser_info": "base: many languages, more accurate; tiny.en: English, faster.",
         "voice": "Voice",
+        "reference": "Reference voice",
+        "reference_info": "The clip that the voice speaks like.",
+        "at_random": "at random",
+        "no_reference": (
+            "The voice of these engines cannot speak like a reference; choose engines that can, such as CosyVoice in the "
+            "profile `paper`."
+        ),
+        "own_voice": "A reference voice of your own",
+        "own_voice_text": (
+            "Read something aloud for 10 to 20 seconds, in a quiet room; only your own voice, or one that you may use. "
+            "The clip is kept on this server for a day, under a name that only this page knows, and then removed."
+        ),
+        "clip": "Clip",
+        "clip_text": "What is said in it",
+        "clip_text_info": "Word for word; left empty, it is what the speech recognition hears.",
+        "use_clip": "Use this voice",
         "profile": "Engines",
         "profile_info": "Another profile acts on the next conversation; it may need keys or packages.",
         "own_profile": "as started",
@@ -58,8 +95,26 @@ TEXTS: dict[str, dict[str, str]] = {
         "relaxed": "耐心",
         "balanced": "适中",
         "quick": "敏捷",
+        "proactive": "主动",
+        "proactive_info": "它会打招呼、插话、表示在听，安静久了也会主动开口。",
+        "ways": "除了回答，它还可以",
+        "ways_info": "它选了什么、为什么，显示在对话旁边。",
+        "way_refusal": "拒绝",
+        "way_deflection": "岔开",
+        "way_silence": "沉默",
+        "way_interruption": "插话",
+        "who": "角色",
+        "who_info": "与你说话的是谁。",
+        "plain": "普通助手",
+        "write_character": "写一个自己的角色",
+        "write_character_text": (
+            "可以从上面所选角色的文字开始：先写名字，再按语言写它是谁、立场如何、拒绝什么。"
+            "这段文字在使用期间保存在本服务器上，之后再保留一天。"
+        ),
+        "character_file": "角色（Markdown）",
+        "use_character": "使用这个角色",
         "character": "它是谁",
-        "character_info": "系统提示词。内置的小模型只能大致遵循。",
+        "character_info": "普通助手的系统提示词；角色自带提示词。内置的小模型只能大致遵循。",
         "length": "回答长度",
         "length_info": "最多的词元数；一个英文词约 1.3 个。",
         "speed": "语速",
@@ -71,6 +126,19 @@ TEXTS: dict[str, dict[str, str]] = {
         "recogniser": "语音识别",
         "recogniser_info": "base：多语言，更准；tiny.en：仅英文，更快。",
         "voice": "声音",
+        "reference": "参考音色",
+        "reference_info": "让声音像这段录音。",
+        "at_random": "随机",
+        "no_reference": "这套引擎的声音不能模仿参考录音；请换用可以的引擎，例如 `paper` 配置中的 CosyVoice。",
+        "own_voice": "用自己的参考录音",
+        "own_voice_text": (
+            "在安静的地方朗读 10 到 20 秒；请只用自己的声音，或您有权使用的声音。"
+            "录音在本服务器上保存一天，其名称只有本页面知道，之后删除。"
+        ),
+        "clip": "录音",
+        "clip_text": "录音中说的话",
+        "clip_text_info": "请逐字填写；留空则由语音识别填写。",
+        "use_clip": "使用这个声音",
         "profile": "引擎",
         "profile_info": "换一套引擎，从下一次对话起生效；可能需要密钥或软件包。",
         "own_profile": "启动时的设置",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import threading
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
@@ -14,13 +13,14 @@ import pytest
 import soundfile
 import uvicorn
 from openai import AsyncOpenAI
+from serving_thread import address_of, listening
 from starlette.applications import Starlette
 from websockets.asyncio.client import connect
 
 from cleans2s.audio import Audio
 from cleans2s.config import Config
 from cleans2s.server import Server, Serving
-from cleans2s.testing import ScriptedASR, ScriptedEndOfTurn, ScriptedLLM, ScriptedTTS, ScriptedVAD
+from cleans2s.testing import ScriptedASR, ScriptedEndOfTurn, ScriptedJudge, ScriptedLLM, ScriptedTTS, ScriptedVAD
 
 LONG = "One, two, three, four. Five, six, seven, eight. Nine, ten, eleven, twelve."
 LOOK = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object", "properties": {}}}
@@ -60,7 +60,7 @@ class Place:
 
     def __init__(self, server: Server, running: uvicorn.Server, asr: ScriptedASR) -> None:
         self.server, self.running, self.asr = server, running, asr
-        self.address = f"127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+        self.address = address_of(running)
 
     @property
     def sessions(self):
@@ -88,23 +88,14 @@ class Place:
 
 
 @contextmanager
-def served(llm=None, tts=None, serving=None, vad=None, **uvicorn_settings):
+def served(llm=None, tts=None, serving=None, vad=None, judge=None, **uvicorn_settings):
     asr = ScriptedASR(seconds=0.01)
     engines = vad or ScriptedVAD(), ScriptedEndOfTurn(seconds=0.01), asr, llm or ScriptedLLM(first_s=0.01, word_s=0.0)
-    server = Server(Config(*engines, tts or ScriptedTTS(0.005, 0.01)), serving or Serving())
+    server = Server(Config(*engines, tts or ScriptedTTS(0.005, 0.01), judge or ScriptedJudge()), serving or Serving())
     server.load_in_background()
     app = Starlette(routes=server.routes())
-    settings = {"port": 0, "log_level": "warning", "log_config": None, "ws_max_size": 16 << 20} | uvicorn_settings
-    running = uvicorn.Server(uvicorn.Config(app, **settings))
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    try:
-        while not running.started:
-            thread.join(0.01)
+    with listening(app, **{"log_level": "warning", "ws_max_size": 16 << 20} | uvicorn_settings) as running:
         yield Place(server, running, asr)
-    finally:
-        running.should_exit = True
-        thread.join()
 
 
 @asynccontextmanager

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import json
 
-import anyio
-import numpy as np
 import pytest
 
 from benchmarks import (
@@ -21,26 +17,13 @@ from benchmarks import (
     summary,
     word_error_rate,
 )
-from benchmarks.latency import Bench, LoadedReciter, Reciter, add_arguments, draw, main, peak_rss_mb, table
+from benchmarks.latency import draw, table
 from benchmarks.utterances import (
     FLOOR,
-    RATE,
-    SENTENCES,
-    ManifestError,
     Sound,
     Utterance,
-    cough,
-    in_room,
-    load_utterances,
-    quiet_spans,
-    quietest,
-    typing,
-    with_pause,
 )
-from cleans2s import stages
 from cleans2s.audio import Audio, silence
-from cleans2s.config import Config, Limits
-from cleans2s.errors import ConfigError
 from cleans2s.events import (
     Ducked,
     Ignored,
@@ -52,7 +35,6 @@ from cleans2s.events import (
     TurnEnded,
 )
 from cleans2s.recording import Recording
-from cleans2s.testing import ScriptedASR, ScriptedEndOfTurn, ScriptedLLM, ScriptedTTS, ScriptedVAD, on_virtual_clock
 
 HZ = 16_000
 
@@ -252,225 +234,3 @@ def test_the_report_is_readable_drawable_and_json(tmp_path):
         assert (tmp_path / "latency.png").read_bytes().startswith(b"\x89PNG")
         json.dumps(result, allow_nan=False)
     assert "1 of 2, not b.wav" in table(example() | costs | facts)
-
-
-# ── manifests ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-GOOD = {"file": "one.wav", "text": "What time is it?", "speech_end_s": 1.5, "pauses": [[0.5, 1.0]]}
-
-
-def folder_with(tmp_path, manifest):
-    Audio(silence(2.0)).save(tmp_path / "one.wav")
-    (tmp_path / "manifest.json").write_text(manifest if isinstance(manifest, str) else json.dumps(manifest), "utf-8")
-    return tmp_path
-
-
-def test_anybodys_folder_can_be_used(tmp_path):
-    plain = {"file": "one.wav", "text": "Yes.", "speech_end_s": 2}
-    first, second = load_utterances(folder_with(tmp_path, [GOOD, plain]))
-    assert first == Utterance(tmp_path / "one.wav", "What time is it?", 1.5, ((0.5, 1.0),))
-    assert (second.speech_end_s, second.pauses) == (2.0, ())
-
-
-@pytest.mark.parametrize(
-    ("manifest", "complaint"),
-    [
-        ("nonsense", "cannot be read"),
-        ({"file": "one.wav"}, "no list of utterances"),
-        ([], "no list of utterances"),
-        (["one.wav"], "entry 1 is 'one.wav': expected an object"),
-        ([GOOD, {k: v for k, v in GOOD.items() if k != "text"}], "entry 2: no 'text'; expected the words"),
-        ([GOOD | {"file": 3}], "file = 3; expected a file name"),
-        ([GOOD | {"speech_end_s": "late"}], "speech_end_s = 'late'; expected the end"),
-        ([GOOD | {"speech_end_s": True}], "speech_end_s = True"),
-        ([GOOD | {"speech_end_s": 2.5}], "one.wav is 2.000 s long"),
-        ([GOOD | {"pauses": [[1.0, 0.5]]}], r"pause \[1.0, 0.5\]: expected \[start, end\]"),
-        ([GOOD | {"pauses": [[0.8, 1.0], [0.2, 0.4]]}], r"pause \[0.2, 0.4\]"),
-        ([GOOD | {"pauses": [[1.0, 1.8]]}], "before 1.5 s"),
-        ([GOOD | {"pauses": 0.5}], "pause 0.5: expected"),
-        ([GOOD | {"pauses": [["a", "b"]]}], "pause"),
-    ],
-)
-def test_a_bad_manifest_says_which_entry_and_what_was_expected(tmp_path, manifest, complaint):
-    with pytest.raises(ManifestError, match=complaint):
-        load_utterances(folder_with(tmp_path, manifest))
-
-
-def test_missing_files_are_named(tmp_path):
-    with pytest.raises(ManifestError, match=r"manifest\.json cannot be read"):
-        load_utterances(tmp_path)
-    with pytest.raises(ValueError, match=r"two\.wav: no such file"):
-        load_utterances(folder_with(tmp_path, [GOOD | {"file": "two.wav"}]))
-
-
-@pytest.mark.parametrize(
-    ("given", "complaint"),
-    [
-        (["--repeat", "0"], "expected 1 or more"),
-        (["--only", "0"], "expected 1 or more"),
-        (["--keep-recordings"], "needs --out"),
-    ],
-)
-def test_impossible_options_are_refused_before_anything_runs(given, complaint):
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    with pytest.raises(ConfigError, match=complaint):
-        main(parser.parse_args(given))
-
-
-# ── the standard set ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_the_list_has_enough_of_everything():
-    lists = json.loads(SENTENCES.read_text("utf-8"))
-    rows = lists["utterances"]
-    paused = [row for row in rows if "pause_s" in row]
-    assert len(rows) >= 24
-    assert 3 * len(paused) >= len(rows)
-    assert all(0.5 <= row["pause_s"] <= 1.0 for row in paused)
-    assert len({row["text"] for row in rows}) == len(rows)
-    assert len({row["voice"] for row in rows}) == 5
-    assert "joe" not in {row["voice"] for row in rows}
-    kinds = [row["kind"] for row in lists["sounds"]]
-    assert (kinds.count("question"), kinds.count("barge-in") >= 8, kinds.count("backchannel") >= 8) == (1, True, True)
-
-
-def tone(seconds, level=0.3):
-    return np.full(round(seconds * RATE), level, np.float32)
-
-
-def test_a_pause_is_exactly_as_long_as_asked():
-    faint = tone(0.2, FLOOR / 3)
-    for left, right in ((tone(1), tone(1)), (np.concatenate([tone(1), faint]), np.concatenate([faint, tone(1)]))):
-        joined = with_pause(left, right, 0.6, RATE)
-        assert quiet_spans(joined, RATE) == [(1.0, 1.6)]
-        assert len(joined) == round(2.6 * RATE)
-
-
-def test_shorter_silences_are_no_pauses():
-    assert quiet_spans(np.concatenate([tone(0.5), silence(0.4, RATE), tone(0.5)]), RATE) == []
-    assert quiet_spans(silence(2.0, RATE), RATE) == []
-
-
-def test_a_word_boundary_is_found_where_it_is_quietest():
-    samples = tone(2.0)
-    samples[round(1.04 * RATE) : round(1.08 * RATE)] = 0.02
-    assert 1.04 <= quietest(samples, RATE, 1.0) / RATE <= 1.08
-
-
-def test_the_room_is_heard_by_nobody_and_there_is_room_after_speech():
-    audio = Audio(in_room(tone(1.0), 0.0005, 0), RATE)
-    start_s, end_s = audio.audible_span_s(FLOOR)
-    assert (round(start_s, 3), round(end_s, 3)) == (0.3, 1.3)
-    assert audio.duration_s - end_s > 1.0
-    assert audio.samples[-1] != 0
-
-
-def test_noises_are_the_same_every_time_and_have_their_length():
-    assert np.array_equal(cough((0.2, 0.15), 1), cough((0.2, 0.15), 1))
-    begins_s, ends_s = Audio(cough((0.2,), 1), RATE).audible_span_s(FLOOR)
-    assert 0.15 <= ends_s - begins_s <= 0.3
-    assert np.array_equal(typing(1.5, 0), typing(1.5, 0))
-    assert 0.05 < np.abs(typing(1.5, 0)).max() < 0.3
-
-
-# ── the reciter ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Judge:
-    def reply(self, chat):
-        yield "never used"
-
-    def complete(self, chat):
-        return 0.7
-
-
-class JudgeSettings:
-    def load(self):
-        return Judge()
-
-
-def test_the_reciter_speaks_long_once_and_leaves_the_opinion_to_the_real_model():
-    loaded = Reciter(JudgeSettings()).load()
-    assert isinstance(loaded, stages.LLM)
-    assert isinstance(loaded, stages.JudgesCompleteness)
-    assert loaded.complete([]) == 0.7
-
-    async def said(chat):
-        return "".join([piece async for piece in loaded.reply(chat)])
-
-    first = anyio.run(said, [{"role": "user", "content": "Tell me a story."}])
-    assert len(first) > 120
-    again = [{"role": "assistant", "content": first}, {"role": "user", "content": "Stop."}]
-    assert anyio.run(said, again) == "All right. "
-    assert not isinstance(LoadedReciter(), stages.JudgesCompleteness)
-
-
-def test_memory_is_counted_in_megabytes():
-    assert 20 < peak_rss_mb() < 20_000
-
-
-# ── whole conversations, scripted and on the virtual clock ──────────────────────────────────────────────────────────
-
-
-def spoken(tmp_path, name, *parts):
-    """A file in which the scripted recogniser finds the words of (number, seconds); number 0 is silence."""
-    samples = np.concatenate([np.full(round(seconds * HZ), number / 1000, np.float32) for number, seconds in parts])
-    Audio(samples, HZ).save(tmp_path / name)
-    return tmp_path / name
-
-
-def bench_with(script, seconds):
-    asr = ScriptedASR(script, {number: round(seconds * HZ) for number in script})
-    engines = {
-        "vad": ScriptedVAD(),
-        "endpoint": ScriptedEndOfTurn(),
-        "llm": ScriptedLLM(["Noon."]),
-        "tts": ScriptedTTS(),
-    }
-    return Bench(Config(asr=asr, **engines), say=str)
-
-
-def test_a_scripted_conversation_is_measured_as_the_session_tells_it(tmp_path):
-    file = spoken(tmp_path, "one.wav", (0, 0.2), (20, 1.2), (0, 0.5))
-    bench = bench_with({20: "What time is it?"}, 1.2)
-    answer = on_virtual_clock(lambda: bench.answer(Utterance(file, "What time is it?", 1.4), "one"))
-    assert (answer.outcome, answer.heard, answer.early_ends) == ("answered", "What time is it?", 0)
-    assert answer.voice_to_voice_ms == pytest.approx(answer.stages_ms["reply"] + answer.speech_end_ms, abs=1)
-    assert 0 < answer.voice_to_voice_ms < 600
-    assert bench.lasted_s > 2
-
-
-def overlap_with(tmp_path, kind, words, real=False):
-    question = Audio.from_file(spoken(tmp_path, "question.wav", (0, 0.2), (20, 1.2), (0, 0.8)))
-    sound = Sound(spoken(tmp_path, f"{kind}.wav", (0, 0.3), (30, 0.6), (0, 0.5)), words, kind)
-    bench = bench_with({20: "Tell me a story.", 30: words}, 1.2)
-    bench.config.asr.lengths[30] = round(0.6 * HZ)
-    return on_virtual_clock(lambda: bench.overlap(question, sound, kind, real))
-
-
-def test_the_recited_reply_is_long_enough_to_be_interrupted(tmp_path):
-    found = overlap_with(tmp_path, "barge-in", "Stop please.")
-    assert (found.over_reply, found.interrupted, found.heard) == (True, True, "Stop please.")
-    assert 0 < found.silent_ms < 250
-
-
-def test_a_backchannel_over_it_is_measured_too(tmp_path):
-    found = overlap_with(tmp_path, "backchannel", "uh huh")
-    assert (found.over_reply, found.interrupted, found.silent_ms) == (True, False, None)
-    assert found.ducked
-    assert found.held_ms > 0
-
-
-def test_a_reply_that_is_over_before_the_sound_is_told(tmp_path):
-    assert not overlap_with(tmp_path, "barge-in", "Stop please.", real=True).over_reply
-
-
-def test_a_conversation_that_hangs_is_given_up_and_listed(tmp_path):
-    bench = bench_with({20: "What time is it?"}, 1.2)
-    bench.config.llm.first_s = 1e9
-    bench = Bench(dataclasses.replace(bench.config, limits=Limits(llm_s=1e9)), say=str)
-    file = spoken(tmp_path, "one.wav", (20, 1.2), (0, 0.5))
-    answer = on_virtual_clock(lambda: bench.answer(Utterance(file, "What time is it?", 1.2), "one"))
-    assert (answer.outcome, answer.failed) == ("no_reply", ["nothing happened for 60 s"])

@@ -1,21 +1,14 @@
-"""CosyVoice without its weights: the official modules' own signatures over emptied bodies, and a real server of its kind."""
+"""CosyVoice without its weights: its settings, and the official modules' own signatures over emptied bodies."""
 
 from __future__ import annotations
 
 import ast
 import importlib.metadata
-import io
 import sys
-import threading
-from contextlib import aclosing, contextmanager
+import weakref
 
 import anyio
-import numpy as np
 import pytest
-import soundfile
-import uvicorn
-from fastapi import FastAPI, Form, UploadFile
-from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from cleans2s import references, stages
 from cleans2s.audio import save_wav, silence
@@ -25,6 +18,7 @@ from cleans2s.tts import cosyvoice
 from cleans2s.tts.cosyvoice import CosyVoice
 
 CLARA = references.load()["clara"]
+
 
 # ── the official modules ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -110,7 +104,7 @@ def official(request, tmp_path, monkeypatch):
         return weights, stages.imported("cosyvoice.cli.cosyvoice").CALLS
 
     def forget():
-        cosyvoice._model.cache_clear()
+        stages.unload(())
         for name in [name for name in sys.modules if name.partition(".")[0] == "cosyvoice"]:
             del sys.modules[name]
 
@@ -153,7 +147,8 @@ def test_zero_shot_calls_the_official_modules_as_they_want_it(official, source, 
 @pytest.mark.parametrize("source", [until_3, lambda: SINCE_3])
 def test_other_modes_call_their_own_methods(official, source):
     weights, calls = official(2, source())
-    list(CosyVoice(str(weights), "cross_lingual", "clara", speed=1.2).load().speak("Guten Tag."))
+    crossing = CosyVoice(str(weights), "cross_lingual", "clara", speed=1.2).load()
+    list(crossing.speak("Guten Tag."))
     name, given = calls[-2]
     assert name == "inference_cross_lingual"
     assert (given["tts_text"], given["stream"], given["speed"]) == ("Guten Tag.", False, 1.2)
@@ -163,6 +158,10 @@ def test_other_modes_call_their_own_methods(official, source):
     marked = "prompt_wav" in given  # the modules add the mark themselves before, and no more since
     assert given["instruct_text"] == "speak slowly" + ("<|endofprompt|>" if marked else "")
     assert len([name for name, _ in calls if name == "__init__"]) == 1  # the weights are loaded once
+    there = weakref.ref(crossing.weights)
+    del crossing
+    stages.unload(())
+    assert there() is None  # and go with the last voice that has them
 
 
 def test_cosyvoice_1_is_instructed_by_a_speaker_of_its_own(official):
@@ -264,163 +263,3 @@ def test_a_clip_that_cannot_be_used_is_named(tmp_path):
         CosyVoice(reference=str(file)).load()
     with pytest.raises(AudioError, match=r"mine\.wav lasts 2\.0 s"):
         CosyVoice(reference=str(file), reference_text="Hello.").load()
-
-
-# ── the server ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Place:
-    """What the server is told to do, and what it was asked."""
-
-    def __init__(self):
-        self.asked, self.answer, self.left, self.address = [], self.tone, threading.Event(), ""
-
-    def sound(self):
-        return (np.sin(np.arange(24_000) / 20) * 20_000).astype("<i2").tobytes()
-
-    def tone(self):
-        sound = self.sound()
-        for start in range(0, len(sound), 1001):  # cuts samples in two
-            yield sound[start : start + 1001]
-
-    async def endless(self):
-        try:
-            while True:
-                yield self.sound()
-                await anyio.sleep(0.01)
-        finally:
-            self.left.set()
-
-    def breaks_off(self):
-        yield self.sound()
-        raise ConnectionError("out of memory")
-
-    def as_wav(self):
-        file = io.BytesIO()
-        save_wav(file, silence(1), 24_000)
-        yield file.getvalue()
-
-
-def app(place):
-    """The paths and form fields of the official server."""
-    api = FastAPI()
-
-    def answer(name, clip=None, **form):
-        if clip is not None:
-            samples, rate = soundfile.read(clip.file, dtype="float32")
-            form |= {"seconds": len(samples) / rate, "rate": rate, "peak": float(np.abs(samples).max())}
-        place.asked.append((name, form))
-        made = place.answer()
-        return made if isinstance(made, Response) else StreamingResponse(made)
-
-    @api.post("/inference_zero_shot")
-    async def zero_shot(prompt_wav: UploadFile, tts_text: str = Form(), prompt_text: str = Form()):
-        return answer("zero_shot", prompt_wav, tts_text=tts_text, prompt_text=prompt_text)
-
-    @api.post("/inference_cross_lingual")
-    async def cross_lingual(prompt_wav: UploadFile, tts_text: str = Form()):
-        return answer("cross_lingual", prompt_wav, tts_text=tts_text)
-
-    @api.post("/inference_instruct")
-    async def instruct(tts_text: str = Form(), spk_id: str = Form(), instruct_text: str = Form()):
-        return answer("instruct", tts_text=tts_text, spk_id=spk_id, instruct_text=instruct_text)
-
-    return api
-
-
-@contextmanager
-def served(api):
-    running = uvicorn.Server(uvicorn.Config(api, port=0, log_level="critical", log_config=None))
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    try:
-        while not running.started:
-            thread.join(0.01)
-        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        running.should_exit = True
-        thread.join()
-
-
-@pytest.fixture
-def place():
-    place = Place()
-    with served(app(place)) as place.address:
-        yield place
-
-
-def said(loaded, text="What a day."):
-    async def gather():
-        async with aclosing(loaded.speak(text)) as pieces:
-            return [audio async for audio in pieces]
-
-    return anyio.run(gather)
-
-
-def test_the_server_is_asked_in_its_form_and_its_samples_are_heard(place):
-    loaded = CosyVoice(reference="clara", server=place.address + "/").load()
-    pieces = said(loaded)
-    assert len(pieces) > 1
-    samples = np.concatenate([audio.samples for audio in pieces])
-    assert np.allclose(samples, np.frombuffer(place.sound(), "<i2") / 32768, atol=1e-6)
-    assert {audio.rate for audio in pieces} == {24_000}
-    ((name, form),) = place.asked
-    assert name == "zero_shot"
-    assert (form["tts_text"], form["prompt_text"], form["rate"]) == ("What a day.", CLARA.text, 24_000)
-    assert form["seconds"] == pytest.approx(references.usable(CLARA.path).duration_s)
-    assert form["peak"] > 0.1
-
-
-def test_the_servers_other_paths(place):
-    said(CosyVoice("x/CosyVoice3", "cross_lingual", "lan", server=place.address, rate=22_050).load(), "你好。")
-    assert place.asked[-1][0] == "cross_lingual"
-    assert place.asked[-1][1]["tts_text"] == "You are a helpful assistant.<|endofprompt|>你好。"
-    settings = CosyVoice(
-        mode="instruct", reference="lan", instruction="gently", speaker="中文女", server=place.address, rate=22_050
-    )
-    assert {audio.rate for audio in said(settings.load())} == {22_050}
-    assert place.asked[-1] == ("instruct", {"tts_text": "What a day.", "spk_id": "中文女", "instruct_text": "gently"})
-
-
-def test_an_interruption_closes_the_connection(place):
-    place.answer = place.endless
-    loaded = CosyVoice(reference="clara", server=place.address).load()
-
-    async def interrupt():
-        async with running(loaded.speak, "A long story.") as pieces:
-            assert (await anext(pieces)).peak > 0.1
-
-    anyio.run(interrupt)
-    assert place.left.wait(10)
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        ("breaks_off", r"the CosyVoice server broke off \(RemoteProtocolError: .*\); see its log"),
-        ("as_wav", "sends another format; expected the bare samples"),
-    ],
-)
-def test_faults_of_the_server_are_named(place, answer, message):
-    place.answer = getattr(place, answer)
-    with pytest.raises(StageError, match=message):
-        said(CosyVoice(reference="clara", server=place.address).load())
-
-
-def test_a_refusal_of_the_server_is_passed_on(place):
-    place.answer = lambda: JSONResponse({"detail": "no GPU memory left"}, 503)
-    with pytest.raises(StageError, match=r"answered 503 to /inference_zero_shot: .*no GPU memory left"):
-        said(CosyVoice(reference="clara", server=place.address).load())
-
-
-def test_an_address_where_no_such_server_is(place):
-    with pytest.raises(ModelError, match=r"no CosyVoice server answers at tts\.server \(ConnectError: .*start it with"):
-        CosyVoice(reference="clara", server="http://127.0.0.1:9").load()
-    with pytest.raises(ModelError, match=r"no CosyVoice server answers at tts\.server \(UnsupportedProtocol"):
-        CosyVoice(reference="clara", server="localhost").load()
-    with pytest.raises(ModelError, match="has no /inference_instruct2"):
-        CosyVoice(mode="instruct", instruction="x", reference="clara", server=place.address).load()
-    with served(FastAPI(openapi_url=None)) as address:
-        loaded = CosyVoice(reference="clara", server=address).load()
-        with pytest.raises(StageError, match="answered 404"):
-            said(loaded)

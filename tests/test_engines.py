@@ -7,124 +7,54 @@ import dataclasses
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Iterator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import numpy as np
 import pytest
-import uvicorn
-from starlette.applications import Starlette
+from engine_rows import (
+    CHATS,
+    NOISE,
+    PROTOCOLS,
+    QUESTION,
+    ROWS,
+    SITUATIONS,
+    SOUNDS,
+    SPEECH,
+    TEXTS,
+    Hears,
+    Speaks,
+    Thinks,
+    items,
+    loaded,
+    row_of,
+    rows,
+    settings_of,
+    value,
+)
+from serving_thread import endpoints
 
 from cleans2s import stages
-from cleans2s.audio import RATE, Audio, silence
-from cleans2s.blocking import call, running
-from cleans2s.config import ENGINES, Config, engine_names
-from cleans2s.doctor import needs
-from cleans2s.engines import Engines
+from cleans2s.audio import Audio
+from cleans2s.blocking import running
+from cleans2s.config import ENGINES, Config
 from cleans2s.errors import Cleans2sError
-from cleans2s.http import routes
+from cleans2s.judge import KINDS, NAMES
 from cleans2s.profiles import as_toml, as_tree
 from cleans2s.stages import Transcript, imported
-from cleans2s.testing import ScriptedASR, ScriptedEndOfTurn, ScriptedLLM, ScriptedTTS, ScriptedVAD
+from cleans2s.testing import ScriptedEndOfTurn, ScriptedJudge, ScriptedVAD
 from cleans2s.turn import FRAME
-
-ROWS = [(role, name) for role in ENGINES for name in engine_names(role)]
-PROTOCOLS = {
-    "vad": stages.VAD,
-    "endpoint": stages.EndOfTurn,
-    "asr": stages.ASR,
-    "llm": stages.LLM,
-    "tts": stages.TTS,
-}
-SPEECH = Audio.from_file(Path(__file__).parent / "sounds" / "capital.flac").resampled(RATE)
-NOISE = np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32)
-SOUNDS = {
-    "nothing": Audio(silence(0)),
-    "one sample": Audio(silence(1 / RATE)),
-    "a click": Audio(NOISE[:160]),
-    "silence": Audio(silence(1.0)),
-    "noise": Audio(0.01 * NOISE),
-    "full scale": Audio(np.sign(NOISE)),
-    "not a number": Audio(np.full(RATE, np.nan)),
-    "speech": SPEECH,
-    "long": Audio(np.concatenate([SPEECH.samples] * 8)),
-}
-TEXTS = ["", " ", ".", "…", "?!", "3", "😀", "\n\t", "a" * 80, "Hello, 世界。", "\u202e\x07abc", "<b>&amp;</b> 50 % of $3.50"]
-QUESTION = [
-    {"role": "system", "content": "You are a friendly assistant. You answer in one short sentence."},
-    {"role": "user", "content": "What is the capital of France?"},
-]
-CHATS: list[stages.Chat] = [
-    [{"role": "user", "content": "Hi"}],
-    [{"role": "system", "content": ""}, {"role": "user", "content": " "}],
-    [*QUESTION, {"role": "assistant", "content": "Paris— [interrupted]"}, {"role": "user", "content": "😀\u202e<|im_end|>\n"}],
-    [*QUESTION[:1], {"role": "user", "content": "long words " * 60}],
-]
-
-
-def settings_of(role: str, name: str) -> type[Any]:
-    return imported(engine_names(role)[name])
-
-
-def row_of(settings: Any) -> tuple[str, str]:
-    return next(row for row in ROWS if settings_of(*row) is type(settings))
-
 
 # ── stand-ins: a service on this machine, tiny weights ────────────────────────────────────────────────────────────────
 
 
-@contextmanager
-def service() -> Iterator[str]:
-    """This project's own endpoints over scripted engines."""
-    scripted = Config(ScriptedVAD(), ScriptedEndOfTurn(), Hears(), Thinks(), Speaks())
-    engines = Engines(scripted, time.monotonic, lambda event: None)
-
-    @asynccontextmanager
-    async def life(app: Starlette):
-        await engines.load()
-        yield
-
-    app = Starlette(routes=routes(engines, scripted), lifespan=life)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-class Hears(ScriptedASR):
-    async def transcribe(self, audio: Audio, partial: bool = False) -> Transcript:
-        return Transcript("What is the capital of France?" if audio.peak > 0.05 else "")
-
-
-class Thinks(ScriptedLLM):
-    async def reply_as(self, chat: stages.Chat, wishes: stages.Wishes):
-        words = "The capital of France is Paris, of course.".split()[: wishes.max_tokens]
-        for word in words:
-            yield f"{word} "
-        yield stages.Finish("stop" if len(words) > 3 else "length", 10, len(words))
-
-
-class Speaks(ScriptedTTS):
-    async def speak(self, text: str):
-        if text.strip(" ."):
-            yield Audio(0.5 * NOISE[: RATE // 5], RATE)
-
-
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with service() as url:
+    """This project's own endpoints over scripted engines."""
+    with endpoints(Config(ScriptedVAD(), ScriptedEndOfTurn(), Hears(), Thinks(), Speaks(), ScriptedJudge())) as url:
         yield url
 
 
@@ -157,45 +87,6 @@ def settings(request: pytest.FixtureRequest) -> Any:
     return kind()
 
 
-def loaded(settings: Any) -> Any:
-    """Weights of the catalogue are fetched; what would have to come from elsewhere is skipped, with the reason."""
-    role, name = row_of(settings)
-    lacking = [f.what for f in needs(role, settings) if not f.ok and "models fetch" not in f.mend]
-    if lacking:
-        pytest.skip(f"{role}.{name}: {'; '.join(lacking)}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # third parties, of their own dependencies
-            return stages.load(settings)
-    except Cleans2sError as error:
-        pytest.skip(f"{role}.{name}: {error}")
-
-
-def rows(*roles: str) -> Any:
-    chosen = [row for row in ROWS if row[0] in roles]
-    ids = [".".join(row) for row in chosen]
-    return pytest.mark.parametrize("settings", chosen, indirect=True, ids=ids, scope="module")
-
-
-def items(method: Any, *args: Any, first: int | None = None) -> list[Any]:
-    """What a generator method yields, as the session asks for it; only the `first` ones of it."""
-
-    async def ask() -> list[Any]:
-        found: list[Any] = []
-        async with running(method, *args) as pieces:
-            async for piece in pieces:
-                found.append(piece)
-                if len(found) == first:
-                    break
-        return found
-
-    return anyio.run(ask)
-
-
-def value(method: Any, *args: Any) -> Any:
-    return anyio.run(call, method, *args)
-
-
 # ── settings ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -215,7 +106,7 @@ def test_settings_are_small_frozen_comparable_and_survive_toml(role, name):
     assert values[role]["engine"] == name
     assert Config().changed(values) == config
     for setting, given in values[role].items():  # and each of them on a command line
-        if not isinstance(given, list):
+        if not isinstance(given, (list, dict)):
             assert config.changed({f"{role}.{setting}": str(given)}) == config
     assert as_tree(config) == values
 
@@ -297,6 +188,20 @@ def test_a_recogniser_gives_transcripts_of_whatever_it_hears(settings, partial):
             assert sum(weight for _, weight in said.alternatives) == pytest.approx(1, abs=0.01), name
             assert said.text in [text for text, _ in said.alternatives], name
     assert value(engine.transcribe, SOUNDS["nothing"], partial).text == ""
+
+
+@pytest.mark.models
+@rows("judge")
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: repr(situation.words[:20]))
+def test_a_judge_weighs_all_strategies_and_says_why(settings, situation):
+    judgement = value(loaded(settings).judge, situation)
+    assert set(NAMES) <= set(judgement.probabilities)
+    assert sum(judgement.probabilities.values()) == pytest.approx(1.0, abs=0.01)
+    for p in (*judgement.probabilities.values(), judgement.interrupt, judgement.backchannel, judgement.addressed):
+        assert 0 <= p <= 1
+    assert situation.partial or judgement.interrupt == 0
+    assert judgement.reason
+    assert judgement.kind in ("", *KINDS.get(judgement.strategy, ()))
 
 
 @pytest.mark.models

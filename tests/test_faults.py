@@ -13,7 +13,8 @@ from cleans2s.audio import Audio
 from cleans2s.config import Limits
 from cleans2s.errors import AudioError, TextError
 from cleans2s.events import Failed, ReplyAudio, ReplyEnded, ReplyStarted, TurnEnded
-from cleans2s.session import APOLOGIES, Session
+from cleans2s.openers import sheet
+from cleans2s.session import Session
 from cleans2s.stages import Transcript
 from cleans2s.testing import (
     Scripted,
@@ -27,6 +28,8 @@ from cleans2s.testing import (
 )
 
 LIMITS = Limits(asr_s=2, endpoint_s=1, llm_s=2, tts_s=2)
+
+APOLOGIES = {stage: sheet().kinds[f"apology_{stage}"].of("en") for stage in ("asr", "llm")}
 
 
 class Once:
@@ -119,7 +122,7 @@ def test_a_fault_ends_that_reply_and_the_next_turn_is_answered(stage_name, fault
         if stage_name == "tts":
             assert not any(e.turn == 1 for e in stage.all(ReplyAudio))
         else:
-            assert ("assistant", APOLOGIES[stage_name]) in stage.transcript
+            assert any(role == "assistant" and said in APOLOGIES[stage_name] for role, said in stage.transcript)
             assert any(e.turn == 1 for e in stage.all(ReplyAudio))
         assert stage.all(TurnEnded)[1].text == "And what about Germany?"
 
@@ -144,7 +147,7 @@ def test_a_model_that_breaks_in_mid_answer_is_heard_until_there():
             await two_questions(stage)
         ended = stage.all(ReplyEnded)[0]
         assert ended.ending == "failed"
-        assert ended.heard == f"First answer, {APOLOGIES['llm']}"
+        assert ended.heard in {f"First answer, {words}" for words in APOLOGIES["llm"]}
 
     on_virtual_clock(play)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,13 @@ import numpy as np
 import openai
 import pytest
 import soundfile
-import uvicorn
 from openai import OpenAI
-from starlette.applications import Starlette
+from serving_thread import endpoints
 
 from cleans2s.audio import RATE, Audio, silence
 from cleans2s.config import Config
-from cleans2s.engines import Engines
-from cleans2s.http import routes
 from cleans2s.stages import ToolCall, Transcript, Wishes
-from cleans2s.testing import Scripted, ScriptedASR, ScriptedEndOfTurn, ScriptedLLM, ScriptedTTS, ScriptedVAD
+from cleans2s.testing import Scripted, ScriptedASR, ScriptedEndOfTurn, ScriptedJudge, ScriptedLLM, ScriptedTTS, ScriptedVAD
 from cleans2s.text import words_of
 
 CAPITAL = Path(__file__).parent / "sounds" / "capital.flac"
@@ -47,27 +43,8 @@ def user(text: Any) -> list[Any]:
 
 @contextmanager
 def serving(config: Config) -> Iterator[OpenAI]:
-    engines = Engines(config, time.monotonic, lambda event: None)
-
-    @asynccontextmanager
-    async def life(app: Starlette):
-        await engines.load()
-        yield
-
-    app = Starlette(routes=routes(engines, config), lifespan=life)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0, timeout=60) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    with endpoints(config) as url, OpenAI(base_url=url, api_key="none", max_retries=0, timeout=60) as client:
+        yield client
 
 
 # ── scripted engines: the form of requests and answers ────────────────────────────────────────────────────────────────
@@ -121,7 +98,7 @@ writer = Writer()
 
 @pytest.fixture(scope="module")
 def scripted() -> Iterator[OpenAI]:
-    with serving(Config(ScriptedVAD(), ScriptedEndOfTurn(), Listener(), writer, ScriptedTTS())) as client:
+    with serving(Config(ScriptedVAD(), ScriptedEndOfTurn(), Listener(), writer, ScriptedTTS(), ScriptedJudge())) as client:
         yield client
 
 
@@ -190,7 +167,7 @@ def test_an_engine_that_fails_is_told_of(scripted):
 
 
 def test_a_voice_that_breaks_leaves_the_sound_unfinished():
-    with serving(Config(ScriptedVAD(), ScriptedEndOfTurn(), ScriptedASR(), ScriptedLLM(), Broken())) as client:
+    with serving(Config(ScriptedVAD(), ScriptedEndOfTurn(), ScriptedASR(), ScriptedLLM(), Broken(), ScriptedJudge())) as client:
         asked: Any = {"model": "tts-1", "voice": "alloy", "input": "Hello"}
         with pytest.raises(openai.InternalServerError, match="hoarse"):
             client.audio.speech.create(**asked, response_format="mp3")

@@ -173,6 +173,7 @@ def test_an_hour_of_conversation_does_not_grow_memory():
                 stage.events.clear()
                 stage.user.forget()
                 llm.chats.clear()
+                stage.session.config.judge.situations.clear()
                 if turn in (75, 449):
                     sizes.append(tracemalloc.get_traced_memory()[0])
             assert stage.session.now_s > 3450

@@ -256,7 +256,7 @@ def test_a_question_on_the_page_is_answered(address):
     assert Audio.from_file(sound).peak > 0.1
     assert Path(picture).stat().st_size > 10_000
     events = [json.loads(line)["event"] for line in Path(log).read_text().splitlines()]
-    assert events[-1] == "ReplyEnded"
+    assert "ReplyEnded" in events[-2:]
 
 
 def test_a_mistake_on_the_page_is_answered_with_a_sentence(address, tmp_path):

@@ -42,7 +42,7 @@ def test_the_profiles_are_what_they_are_called():
     assert profiles.load("embedded") == Config()
     paper = profiles.load("paper")
     assert [profiles.engine_name(role, getattr(paper, role)) for role in ENGINES] == [
-        "fsmn", "smart-turn", "funasr", "openai", "cosyvoice",
+        "fsmn", "smart-turn", "funasr", "small", "openai", "cosyvoice",
     ]  # fmt: skip
     assert isinstance(paper.llm, OpenAIChat) and "deepseek" in paper.llm.base_url
     by_api = profiles.load("openai")

@@ -21,7 +21,15 @@ from cleans2s.engines import Engines
 from cleans2s.realtime.connection import Bounds, Connection
 from cleans2s.realtime.wire import SERVER
 from cleans2s.stages import ToolCall
-from cleans2s.testing import ScriptedASR, ScriptedEndOfTurn, ScriptedLLM, ScriptedTTS, ScriptedVAD, on_virtual_clock
+from cleans2s.testing import (
+    ScriptedASR,
+    ScriptedEndOfTurn,
+    ScriptedJudge,
+    ScriptedLLM,
+    ScriptedTTS,
+    ScriptedVAD,
+    on_virtual_clock,
+)
 
 EXAMPLES = int(os.environ.get("CLEANS2S_FUZZ", "100"))
 RATE = 24_000
@@ -268,7 +276,7 @@ class Caller(ScriptedLLM):
 def test_whatever_a_client_sends(script, asr_s, llm_s, faulty):
     asr, llm = ScriptedASR(seconds=asr_s), Caller(["One, two, three. Four, five, six, seven."], llm_s)
     llm.faulty = faulty
-    config = Config(ScriptedVAD(), ScriptedEndOfTurn(), asr, llm, ScriptedTTS(0.05), limits=Limits(5, 5, 5, 5))
+    config = Config(ScriptedVAD(), ScriptedEndOfTurn(), asr, llm, ScriptedTTS(0.05), ScriptedJudge(), limits=Limits(5, 5, 5, 5))
 
     async def play() -> InMemory:
         client = InMemory(asr)

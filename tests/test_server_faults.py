@@ -250,8 +250,8 @@ SCRIPTED = """
 import sys
 from cleans2s.config import Config
 from cleans2s.server import Serving, serve
-from cleans2s.testing import ScriptedASR, ScriptedEndOfTurn, ScriptedLLM, ScriptedTTS, ScriptedVAD
-engines = ScriptedVAD(), ScriptedEndOfTurn(), ScriptedASR(), ScriptedLLM(), ScriptedTTS()
+from cleans2s.testing import ScriptedASR, ScriptedEndOfTurn, ScriptedJudge, ScriptedLLM, ScriptedTTS, ScriptedVAD
+engines = ScriptedVAD(), ScriptedEndOfTurn(), ScriptedASR(), ScriptedLLM(), ScriptedTTS(), ScriptedJudge()
 serve(Config(*engines), Serving(port=int(sys.argv[-1])), lambda words: None)
 """
 

@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 from ..errors import TextError
@@ -25,6 +26,9 @@ from .functions import schema_of_calls, the_call
 
 CLOSING = ".?!。？！"
 MARKS = CLOSING + "…,;:—-\"'”) "
+
+ABLE_BYTES = 700_000_000
+"""A file that is smaller holds a model of less than about a billion weights, which cannot follow guidance."""
 
 JUDGE_CONTEXT = 1024
 """Tokens of the context in which words are judged: far more than a turn of a minute."""
@@ -78,10 +82,13 @@ class Llama:
     side_by_side: int = 4
     """Replies that are written at the same time; more wait. Each takes memory for a context."""
 
+    @property
+    def file(self) -> str:
+        return self.model if self.model.endswith(".gguf") else str(next(path(self.model).glob("*.gguf")))
+
     def load(self) -> LoadedLlama:
-        file = self.model if self.model.endswith(".gguf") else str(next(path(self.model).glob("*.gguf")))
-        replies = self._server(file, self.context, self.side_by_side, KEPT_MIB)
-        loaded = LoadedLlama(replies, self._server(file, JUDGE_CONTEXT), self)
+        replies = self._server(self.file, self.context, self.side_by_side, KEPT_MIB)
+        loaded = LoadedLlama(replies, self._server(self.file, JUDGE_CONTEXT), self)
         loaded.complete("Hello")
         return loaded
 
@@ -108,6 +115,7 @@ class LoadedLlama:
     def __post_init__(self) -> None:
         judged = [{"role": "system", "content": JUDGED_UNDER}, {"role": "user", "content": "WORDS"}]
         self._before_words = self._template(judged).partition("WORDS")[0]
+        self.able = Path(self.settings.file).stat().st_size > ABLE_BYTES
         self.places = 2 * self.settings.side_by_side  # of each conversation a reply, and words to judge
 
     def reply(self, chat: Chat) -> Iterator[str]:

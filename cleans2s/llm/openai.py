@@ -63,6 +63,7 @@ class LoadedOpenAIChat:
     service: Service
     settings: OpenAIChat
     extra: dict[str, Any]
+    extracts = True
 
     async def reply(self, chat: Chat) -> AsyncIterator[str]:
         async with aclosing(self.reply_as(chat, Wishes())) as pieces:

@@ -97,6 +97,10 @@ def _offered(wishes: Wishes) -> tuple[Any, ...]:
     return tuple(tool for tool in wishes.tools if tool["function"]["name"] == wishes.tool_choice["function"]["name"])
 
 
+ABLE_WEIGHTS = 1_000_000_000
+"""A smaller model cannot follow guidance."""
+
+
 @dataclass
 class Weights:
     """One set for all settings that only change how it is asked."""
@@ -134,6 +138,7 @@ class LoadedTransformers:
         self.tokenizer, self.model = self.weights.tokenizer, self.weights.model
         self._torch = imported("torch")
         self._replies, self._judged = Prefixes(2 * self.settings.side_by_side), Prefixes(2)
+        self.able = self.model.num_parameters() > ABLE_WEIGHTS
         self.places = 2 * self.settings.side_by_side  # of each conversation a reply, and words to judge
         self._template = Template(self.tokenizer, self.settings.model)
         ends: Any = self.model.generation_config.eos_token_id

@@ -62,6 +62,9 @@ class Bounds:
     send_s: float = 20.0
     """A client that takes no message for so long is gone."""
 
+    memories: int = 1000
+    """People that are remembered, where they ask for it: a file each. 0 for nobody."""
+
 
 @dataclass(frozen=True)
 class Goodbye:
@@ -132,11 +135,12 @@ class Connection:
         self._active_s = anyio.current_time()
         self._sound_s = self._active_s
         narrator = Narrator(session.conversation, self._settings)
-        inbox = Inbox(session, self._engines, narrator, f"sess_{secrets.token_hex(8)}", self._out.send, self._ears)
-        await self._out.send(made("session.created", session=inbox.described()))
-        if self._recorder and self._recorder.records:
-            await self._out.send(made("cleans2s.recording"))
         async with anyio.create_task_group() as tasks:
+            id = f"sess_{secrets.token_hex(8)}"
+            inbox = Inbox(session, self._engines, narrator, id, self._out.send, self._ears, tasks, self._bounds.memories)
+            await self._out.send(made("session.created", session=inbox.described()))
+            if self._recorder and self._recorder.records:
+                await self._out.send(made("cleans2s.recording"))
             tasks.start_soon(self._write)
             tasks.start_soon(self._narrate, session, narrator)
             tasks.start_soon(self._watch, session, narrator)

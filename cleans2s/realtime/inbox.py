@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
 from openai.types import realtime as rt
 
+from .. import stages
 from ..conversation import Message, new_id
 from ..engines import Engines
-from ..errors import Cleans2sError, StageError, TurnError
+from ..errors import Cleans2sError, MemoryFault, StageError, TurnError
+from ..memory_desk import Desk, admit
 from ..session import Session
 from . import wire
 from .items import chat as chat_of
@@ -27,6 +33,13 @@ ITEMS = 1_000
 METADATA = 16
 """Pairs in a response's metadata, as the protocol says."""
 
+CHANGES = 16
+"""Changes of the settings that may wait for an engine to be loaded."""
+
+
+Change: TypeAlias = tuple[str | None, Callable[[], Awaitable[None]]]
+"""The id of the event that asked for it, and what does it."""
+
 
 @dataclass
 class Inbox:
@@ -38,10 +51,21 @@ class Inbox:
     ears: anyio.Lock
     """Sound is heard one piece after the other."""
 
+    tasks: TaskGroup
+    """In which engines are loaded, and memory is read, while the conversation goes on."""
+
+    memories: int = 0
+    """How many people may be remembered, each in a file."""
+
     _decoder: Decoder = field(init=False)
+    _changes: deque[Change] = field(init=False, default_factory=deque[Change])
+    """Of the settings, the first one under way."""
+
+    _desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
         self._decoder = Decoder(self.settings.input_format)
+        self._desk = Desk(self.session, self.send)
 
     @property
     def settings(self) -> Settings:
@@ -49,19 +73,27 @@ class Inbox:
 
     async def take(self, text: str | bytes) -> None:
         """One message of the client. Whatever is wrong with it is answered, and the session goes on."""
-        event_id = None
         try:
             data = wire.parse(text)
-            event_id = wire.event_id_of(data)
-            await self._do(*wire.event_of(data))
+        except WireError as error:
+            return await self.send(wire.error_event(error))
+        event_id = wire.event_id_of(data)
+        return await self._tried(event_id, partial(self._do, data, event_id))
+
+    async def _tried(self, event_id: str | None, do: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await do()
         except WireError as error:
             await self.send(wire.error_event(error, event_id))
         except StageError as error:
             await self.send(wire.error_event(WireError(str(error), f"{error.stage}_failed", kind="server_error"), event_id))
+        except MemoryFault as error:
+            await self.send(wire.error_event(WireError(str(error), "memory_failed"), event_id))
         except Cleans2sError as error:
             await self.send(wire.error_event(WireError(str(error)), event_id))
 
-    async def _do(self, kind: str, event: Any) -> None:
+    async def _do(self, data: dict[str, Any], event_id: str | None) -> None:
+        kind, event = wire.event_of(data)
         match event:
             case rt.InputAudioBufferAppendEvent():
                 sound = self._decoder(event.audio)
@@ -71,11 +103,8 @@ class Inbox:
                 self.session.played(event.item_id, event.played_ms / 1000)
             case wire.Ping():
                 await self.send(made("cleans2s.pong", id=event.id))
-            case wire.Configure():
-                await self._settle(self.settings.adjusted_by(event.settings))
-                await self.send(made("cleans2s.configured", settings=self.settings.adjusted))
-            case rt.SessionUpdateEvent():
-                await self._update(event)
+            case wire.Configure() | rt.SessionUpdateEvent():
+                await self._change(event, event_id)
             case rt.InputAudioBufferCommitEvent():
                 await self._commit()
             case rt.InputAudioBufferClearEvent():
@@ -96,22 +125,57 @@ class Inbox:
                 if not self.session.replying:
                     raise WireError("there is no response to cancel", "response_cancel_not_active")
                 await self.session.cancel()
+            case _ if kind in wire.MEMORY:
+                if self._desk.busy:
+                    raise WireError("too many requests wait for the memory; send fewer at a time", "too_many_items")
+                self.tasks.start_soon(self._tried, event_id, partial(self._desk.do, event))
             case _:
                 raise WireError(f"{kind} is not supported by this server", "unsupported", "type")
 
-    async def _update(self, event: rt.SessionUpdateEvent) -> None:
+    # ── settings ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _change(self, event: wire.Configure | rt.SessionUpdateEvent, event_id: str | None) -> None:
+        """Before the next message where all engines are there. Loading one takes seconds, in which the conversation goes on
+        as it was; changes that come meanwhile wait behind it."""
+        if not self._changes and all(map(stages.loaded, self._changed(event).config().engines)):
+            return await self._settle(event)
+        if len(self._changes) >= CHANGES:
+            raise WireError(
+                f"{CHANGES} changes of the settings wait for an engine already; send it again later", "too_many_items"
+            )
+        self._changes.append((event_id, partial(self._settle, event)))
+        if len(self._changes) == 1:
+            self.tasks.start_soon(self._catch_up)
+        return None
+
+    async def _catch_up(self) -> None:
+        while self._changes:
+            await self._tried(*self._changes[0])
+            self._changes.popleft()
+
+    def _changed(self, event: wire.Configure | rt.SessionUpdateEvent) -> Settings:
+        """The settings as they would be. Raises WireError for what cannot be."""
+        if isinstance(event, wire.Configure):
+            return self.settings.adjusted_by(event.settings)
         if not isinstance(event.session, rt.RealtimeSessionCreateRequest):
             raise WireError("only sessions of type 'realtime' are supported", "unsupported", "session.type")
-        await self._settle(self.settings.updated(event.session))
-        await self.send(made("session.updated", session=self.described()))
+        return self.settings.updated(event.session)
 
-    async def _settle(self, settings: Settings) -> None:
+    async def _settle(self, event: wire.Configure | rt.SessionUpdateEvent) -> None:
         """The new settings act from now on, or not at all."""
-        await self.session.configure(settings.config())
+        settings = self._changed(event)
+        config = settings.config()
+        if config.memory != self.session.config.memory:
+            await to_thread.run_sync(admit, config.memory, self.memories)
+        await self.session.configure(config)
         self.session.request = settings.request() if settings.answers else None
         if settings.input_format != self.settings.input_format:
             self._decoder = Decoder(settings.input_format)
         self.narrator.settings = settings
+        if isinstance(event, wire.Configure):
+            await self.send(made("cleans2s.configured", settings=settings.adjusted))
+        else:
+            await self.send(made("session.updated", session=self.described()))
 
     def described(self) -> dict[str, Any]:
         return self.settings.session | {"id": self.session_id, "object": "realtime.session"}

@@ -8,6 +8,7 @@ from typing import Any
 from ..conversation import Conversation, Message, new_id
 from ..session import TEXT_LIMIT
 from ..stages import Chat
+from ..text import joined
 from .wire import WireError
 
 ITEM = "realtime.item"
@@ -54,7 +55,7 @@ async def message(item: Any, hear: Hear, at_s: float, where: str = "item") -> Me
             made = Message("output", item.output, at_s, id=id, call_id=item.call_id)
         case "message":
             words = [await _words(part, hear, f"{where}.content.{n}") for n, part in enumerate(item.content)]
-            text = " ".join(filter(None, words))
+            text = joined(filter(None, words))
             ending = "finished" if item.role == "assistant" else None
             made = Message(item.role, text.strip(), at_s, ending, id=id)
         case kind:

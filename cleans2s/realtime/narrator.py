@@ -10,10 +10,14 @@ from typing import Any
 from .. import events as ev
 from ..conversation import Conversation, Message
 from ..reply import Request
+from ..strategies import STRATEGIES
 from .items import item
 from .settings import Settings
 from .sound import Encoder
 from .wire import made
+
+TURNS = 64
+"""The user's last ones, to which something may still be said."""
 
 
 @dataclass
@@ -69,6 +73,9 @@ class Narrator:
     _announced: bool = False
     """Whether the client knows of it: over the agent's voice it is told when it has turned out to be a barge-in."""
 
+    _items: dict[int, str] = field(default_factory=dict[int, str])
+    """The user's last turns, and their items."""
+
     def tell(self, event: ev.Event) -> Iterator[str]:
         match event:
             case ev.SpeechStarted():
@@ -84,6 +91,19 @@ class Narrator:
                 yield made("cleans2s.ignored", text=text, reason=reason)
             case ev.TurnEnded():
                 yield from self._turn(event)
+            case ev.Judged(_, turn, strategy, probabilities, reason, recalled, until):
+                row = STRATEGIES.get(strategy)
+                does = {"speaks": row is None or row.speaks, "cuts_in": row is not None and row.may_barge_in}
+                said = {"strategy": strategy, "probabilities": probabilities, "reason": reason, **does}
+                yield made("cleans2s.judged", item_id=self._item_of(turn), **said, recalled=list(recalled), until=until)
+            case ev.Sources(_, turn, sources):
+                yield made("cleans2s.sources", item_id=self._item_of(turn), sources=list(sources))
+            case ev.Backchannelled(_, text, audio):
+                yield made("cleans2s.backchannel", text=text, audio=Encoder(self.settings.output_format).whole(audio))
+            case ev.Reacted(_, turn, emoji, name):
+                yield made("cleans2s.reaction", item_id=self._item_of(turn), emoji=emoji, name=name)
+            case ev.MemoryChanged():
+                yield made("cleans2s.memory.changed")
             case ev.ReplyDue(_, turn, id, speaks):
                 # A reply that was prepared before a change of settings is as it was meant then.
                 asked = self.asked.pop(id, None) or Asked(replace(self.settings.request(), speaks=speaks))
@@ -130,7 +150,14 @@ class Narrator:
             yield made("input_audio_buffer.speech_stopped", audio_end_ms=end_ms, item_id=self._speech.item)
         self._speech = None
 
+    def _item_of(self, turn: int) -> str | None:
+        """None where the user's words of this turn were not spoken."""
+        return self._items.get(turn)
+
     def _turn(self, event: ev.TurnEnded) -> Iterator[str]:
+        self._items[event.turn] = event.item
+        while len(self._items) > TURNS:
+            del self._items[next(iter(self._items))]
         if self._speech and self._speech.item == event.item:
             yield from self._announce()
             yield from self._speech_over(event.audio_end_s)

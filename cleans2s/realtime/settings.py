@@ -10,10 +10,12 @@ from typing import Any, cast
 from openai.types.realtime import RealtimeResponseCreateParams, RealtimeSessionCreateRequest
 
 from ..config import Config
+from ..effects import RANGES
 from ..errors import ConfigError
 from ..reply import Request
 from ..stages import Chat, Wishes
 from ..turn import TurnTaking
+from . import adjusting
 from .wire import WireError, checked, unknown_fields
 
 INSTRUCTIONS_LIMIT = 16_000
@@ -27,21 +29,6 @@ EAGERNESS = {"low": (320, 2000), "high": (96, 640)}
 
 UNSUPPORTED = ("include", "prompt", "reasoning", "tracing", "audio.input.noise_reduction")
 """Parameters of the session that mean nothing here; null is taken, anything else is an error."""
-
-ADJUSTABLE: dict[str, tuple[float, float] | None] = {
-    "turn.eager_ms": (32, 3_000),
-    "turn.patience_ms": (32, 10_000),
-    "turn.blind_ms": (32, 10_000),
-    "turn.speech_threshold": (0.05, 0.95),
-    "lead_s": (0.05, 1.0),
-    "effects.volume_db": (-40, 20),
-    "effects.speed": (0.5, 2),
-    "effects.pitch": (-12, 12),
-    "asr.model": None,
-    "asr.language": None,
-}
-"""What `cleans2s.configure` may change, and between which values: nothing that opens a file, loads weights of the client's
-choice or lets a turn fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +56,7 @@ class Settings:
             "audio": {
                 "input": {
                     "format": {"type": "audio/pcm", "rate": 24000},
-                    "transcription": {"model": _name(base.asr)},
+                    "transcription": {"model": adjusting.engine_name(base.asr)},
                     "turn_detection": turns,
                 },
                 "output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": _voice(base), "speed": 1.0},
@@ -93,17 +80,7 @@ class Settings:
         return settings
 
     def adjusted_by(self, changes: Mapping[str, Any]) -> Settings:
-        for name, value in changes.items():
-            if name not in ADJUSTABLE:
-                problem = f"settings.{name}: cannot be changed by a client; valid are {', '.join(ADJUSTABLE)}"
-                raise WireError(problem, "unknown_parameter", f"settings.{name}")
-            if name == "asr.model" and value not in (known := recognisers(self.base)):
-                problem = f"settings.{name} {value!r}: expected one of {', '.join(known)}"
-                raise WireError(problem, "invalid_value", f"settings.{name}")
-            if (bounds := ADJUSTABLE[name]) and not (isinstance(value, (int, float)) and bounds[0] <= value <= bounds[1]):
-                problem = f"settings.{name} {value!r}: expected {bounds[0]:g} to {bounds[1]:g}"
-                raise WireError(problem, "invalid_value", f"settings.{name}")
-        settings = replace(self, adjusted=self.adjusted | dict(changes))
+        settings = replace(self, adjusted=self.adjusted | adjusting.adjusted(changes, self.base))
         settings.config()
         return settings
 
@@ -122,13 +99,15 @@ class Settings:
             "interruption": True if turns is None else turns.get("interrupt_response") is not False,
             **self._voice(),
         }
+        if instructions != self.base.instructions and "character" not in self.adjusted:
+            values["character"] = ""  # the server's own would have its own instructions instead of the client's
         language = _at(self.session, "audio.input.transcription.language")
         if language and hasattr(self.base.asr, "language"):
             values["asr.language"] = language
         try:
             config = self.base.changed(values)
             config = replace(config, turn=_turn_taking(turns, config.turn))
-            return config.changed(self.adjusted)
+            return config.changed(adjusting.values(self.adjusted, self.base))
         except ConfigError as error:
             raise WireError(str(error), "invalid_value") from None
 
@@ -139,8 +118,14 @@ class Settings:
             raise WireError(f"speed {speed:g}: expected 0.25 to 1.5", "invalid_value", "session.audio.output.speed")
         if hasattr(self.base.tts, "speed"):
             values["tts.speed"] = round(getattr(self.base.tts, "speed") * speed * 20) / 20  # noqa: B009 (it may have none)
-        elif speed != 1.0:
-            raise WireError("this voice has no speed", "unsupported", "session.audio.output.speed")
+        elif speed != 1.0:  # a voice without one is made faster or slower afterwards
+            own, (least, most) = self.base.effects.speed, RANGES["speed"]
+            if not least <= own * speed <= most:
+                problem = (
+                    f"speed {speed:g}: expected {least / own:g} to {most / own:g} of this voice, which has none of its own"
+                )
+                raise WireError(problem, "invalid_value", "session.audio.output.speed")
+            values["effects.speed"] = own * speed
         if voice not in OPENAI_VOICES and voice not in (known := voices(self.base)):
             problem = f"voice {voice!r}: this server has {', '.join(known)}"
             raise WireError(problem, "invalid_value", "session.audio.output.voice")
@@ -206,20 +191,8 @@ def voices(config: Config) -> list[str]:
     return list(dict.fromkeys([current, *others]))
 
 
-def recognisers(config: Config) -> list[str]:
-    """Names of the models that the configured recogniser can be switched to, its current one first."""
-    from ..catalogue import CATALOGUE
-
-    kind = type(config.asr).__name__.lower()
-    return list(dict.fromkeys([_name(config.asr), *(row.name for row in CATALOGUE if row.name.startswith(f"{kind}-"))]))
-
-
 def _voice(config: Config) -> str:
     return str(getattr(config.tts, "voice", type(config.tts).__name__.lower()))
-
-
-def _name(engine: Any) -> str:
-    return str(getattr(engine, "model", type(engine).__name__.lower()))
 
 
 def _turn_taking(turns: dict[str, Any] | None, own: TurnTaking) -> TurnTaking:

@@ -53,6 +53,10 @@ class Encoder:
         """The last few samples, which the resampler holds back."""
         return self._encoded(self._resampler.flush()) if self._resampler else ""
 
+    def whole(self, audio: Audio) -> str:
+        """A sound that nothing follows."""
+        return self._encoded(audio.resampled(RATES[self.format]).samples)
+
     def _encoded(self, samples: Any) -> str:
         audio = Audio(samples, RATES[self.format])
         if subtype := G711.get(self.format):

@@ -15,6 +15,7 @@ import pydantic_core
 from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
 
 from ..errors import Cleans2sError
+from .memory_messages import MEMORY
 
 OURS = "cleans2s."
 CLOSE_MATCH = 0.6
@@ -46,7 +47,7 @@ class Playback(pydantic.BaseModel):
 
 
 class Configure(pydantic.BaseModel):
-    settings: dict[str, str | float | bool]
+    settings: dict[str, str | float | bool | list[str]]
 
 
 class Ping(pydantic.BaseModel):
@@ -57,6 +58,7 @@ EXTENSIONS: dict[str, type[pydantic.BaseModel]] = {
     "cleans2s.playback": Playback,
     "cleans2s.configure": Configure,
     "cleans2s.ping": Ping,
+    **MEMORY,
 }
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from .. import references
 from ..audio import RATE, Audio
 from ..errors import ConfigError, ModelError, StageError
-from ..stages import imported
+from ..stages import imported, shared
 
 INSTALL = (
     "clone the repository FunAudioLLM/CosyVoice with its submodules, install its requirements, and put it and its "
@@ -79,17 +79,31 @@ class CosyVoice:
         sound = references.usable(clip.path)
         if self.server:
             return imported("cleans2s.tts.cosyvoice_server").found(self, sound, prompt)
-        loaded = LoadedCosyVoice(self, *_model(self.model), clip.path, sound, prompt)
+        weights = shared((CosyVoice, self.model), lambda: _weights(self.model))
+        loaded = LoadedCosyVoice(self, weights, clip.path, sound, prompt)
         list(loaded.speak("Hello."))
         return loaded
 
 
-_chosen = functools.cache(references.choose)
+def _chosen(name: str) -> references.Reference:
+    return _anybody() if name == references.RANDOM else references.choose(name)
 
 
-@functools.lru_cache(maxsize=1)
-def _model(name: str) -> tuple[Any, int]:
-    """One set of weights for every voice, mode and speed; and its version."""
+@functools.cache
+def _anybody() -> references.Reference:
+    """The same for everybody: a voice that changes in the middle of a conversation is a fault."""
+    return references.choose(references.RANDOM)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One set for every voice, mode and speed, and its version."""
+
+    model: Any
+    version: int
+
+
+def _weights(name: str) -> Weights:
     try:
         modules = imported("cosyvoice.cli.cosyvoice")
     except ImportError as error:
@@ -105,7 +119,7 @@ def _model(name: str) -> tuple[Any, int]:
     model = kind(str(folder))
     if getattr(model.model, "llm", None) is None:
         raise ModelError(f"the CosyVoice modules here cannot read text: {INSTALL}")
-    return model, version
+    return Weights(model, version)
 
 
 def _folder(name: str) -> Path:
@@ -138,14 +152,14 @@ class LoadedCosyVoice:
     """Closing a reply ends its sound at once; the modules' own thread finishes the tokens of the sentence unheard."""
 
     settings: CosyVoice
-    model: Any
-    version: int
+    weights: Weights
     path: Path
     sound: Audio
     prompt: str
 
     def __post_init__(self) -> None:
         """The clip is analysed once where the modules can remember a voice; they do so for zero-shot only."""
+        self.model, self.version = self.weights.model, self.weights.version
         self.voice: dict[str, str] = {}
         if self.settings.mode == "zero_shot" and hasattr(self.model, "add_zero_shot_spk"):
             _, what = said(self.settings, "", self.prompt, self.version, marks=False)

@@ -6,10 +6,9 @@ readings; figures are read as the clause's language reads them.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ..chinese import spoken
 from ..errors import ConfigError, ModelError
 from ..models import path
 from ..onnx import session
+from ..stages import shared
 from ..text import HAN
 from .mandarin import MARKS, package, reader
 
@@ -35,6 +35,13 @@ step at which a reply is cancelled."""
 
 PAUSES_S = {".": 0.25, "!": 0.25, "?": 0.25, "…": 0.25, ",": 0.1, ";": 0.1, ":": 0.1}
 """Silence after a piece that ends with this mark; the voice's own is cut off."""
+
+LEAD_S = 0.02
+"""Silence kept before a piece's first audible sample. The voice begins with 0.17 s of it, for which the listener would wait."""
+
+REMEMBERED = 64, 24
+"""Short pieces whose sound is kept, and the phonemes that such a piece has at the most: answers often begin in the same way
+("好的，"), and the voice needs about 0.25 s for a word as well."""
 
 _MARK = r"[,.!?;:…—]"
 
@@ -64,7 +71,7 @@ class Kokoro:
             raise ConfigError(f"tts.language = {self.language!r}: expected one of {', '.join(LANGUAGES)}")
         if not 0.5 <= self.speed <= 2:
             raise ConfigError(f"tts.speed = {self.speed:g}: expected 0.5 to 2")
-        kokoro = _weights(self.voices, self.threads)
+        kokoro = shared((Kokoro, self.voices, self.threads), lambda: _weights(self.voices, self.threads))
         loaded = LoadedKokoro(kokoro, blend(self.voice, kokoro.voices), self)
         list(loaded.speak("你好。" if self.language == "zh" else "Hello."))
         return loaded
@@ -89,12 +96,23 @@ class LoadedKokoro:
     kokoro: Any
     style: Samples
     settings: Kokoro
+    remembered: dict[str, Audio] = field(default_factory=dict[str, Audio])
 
     def speak(self, text: str) -> Iterator[Audio]:
+        most, longest = REMEMBERED
         for piece in pieces(self.phonemes(text)):
-            samples, rate = self.kokoro.create(piece, self.style, self.settings.speed, is_phonemes=True)
-            pause = np.zeros(int(PAUSES_S.get(piece[-1], 0.0) * rate), np.float32)
-            yield Audio(np.concatenate([samples, pause]), rate)
+            audio = self.remembered.pop(piece, None) or self._spoken(piece)
+            if len(piece) <= longest:
+                self.remembered[piece] = audio
+                for oldest in list(self.remembered)[:-most]:
+                    self.remembered.pop(oldest, None)  # an abandoned call may be at it too
+            yield audio
+
+    def _spoken(self, piece: str) -> Audio:
+        samples, rate = self.kokoro.create(piece, self.style, self.settings.speed, is_phonemes=True)
+        begins = int((Audio(samples, rate).audible_span_s()[0] - LEAD_S) * rate)
+        pause = np.zeros(int(PAUSES_S.get(piece[-1], 0.0) * rate), np.float32)
+        return Audio(np.concatenate([samples[max(0, begins) :], pause]), rate)
 
     def phonemes(self, text: str) -> str:
         """Every run by its script; figures are Chinese in a clause that has Chinese characters."""
@@ -127,7 +145,6 @@ def pieces(phonemes: str) -> Iterator[str]:
         yield phonemes
 
 
-@functools.lru_cache(maxsize=2)
 def _weights(voices: str, threads: int) -> Any:
     """One set of weights for every voice, speed and language."""
     kokoro = package("kokoro_onnx:Kokoro")

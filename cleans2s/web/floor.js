@@ -56,6 +56,12 @@ export class Floor {
       case "cleans2s.failed":
         this.#owed = false;
         break;
+      case "cleans2s.judged":
+        if (event.speaks === false) this.#owed = false; // a last word may come all the same: then it begins
+        break;
+      case "cleans2s.backchannel":
+        this.#sound.mutter(event.audio);
+        break;
       case "response.created":
         this.#owed = false;
         this.#reply = { id: event.response.id, sounds: false };

@@ -27,6 +27,7 @@ export class Sound {
   #context = null;
   #source = null;
   #playback = null;
+  #speaker = null; // all that is heard of the agent comes together here
   #tap = null;
   #level = 0;
 
@@ -72,7 +73,8 @@ export class Sound {
     }
     this.#playback = new AudioWorkletNode(context, "cleans2s-playback", { numberOfInputs: 0, outputChannelCount: [1] });
     this.#playback.port.onmessage = ({ data }) => this.#signal.aborted || this.#played(data);
-    this.#playback.connect(context.destination);
+    this.#speaker = new GainNode(context);
+    this.#playback.connect(this.#speaker).connect(context.destination);
   }
 
   set muted(muted) {
@@ -86,9 +88,19 @@ export class Sound {
   }
 
   play(item, audio, arrivedMs) {
-    const bytes = Uint8Array.from(atob(audio), (character) => character.charCodeAt(0));
-    const samples = Float32Array.from(new Int16Array(bytes.buffer, 0, bytes.length >> 1), (sample) => sample / 32_768);
+    const samples = decoded(audio);
     this.#playback.port.postMessage({ type: "play", item, samples, arrivedMs }, [samples.buffer]);
+  }
+
+  /** A short sound that belongs to no item, beside whatever is playing. */
+  mutter(audio) {
+    const samples = decoded(audio);
+    if (!samples.length || !this.#speaker) return;
+    const buffer = new AudioBuffer({ length: samples.length, sampleRate: PCM.rate });
+    buffer.copyToChannel(samples, 0);
+    const source = new AudioBufferSourceNode(this.#context, { buffer });
+    source.connect(this.#speaker);
+    source.start();
   }
 
   /** No more comes of this item, or of whatever came last. */
@@ -114,7 +126,7 @@ export class Sound {
       this.#tap = new MediaStreamAudioDestinationNode(this.#context, { channelCount: 2 });
       const sides = new ChannelMergerNode(this.#context, { numberOfInputs: 2 });
       this.#source?.connect(sides, 0, 0);
-      this.#playback.connect(sides, 0, 1);
+      this.#speaker.connect(sides, 0, 1);
       sides.connect(this.#tap);
     }
     return this.#tap.stream;
@@ -153,4 +165,9 @@ export class Sound {
     this.#tracks.forEach((track) => track.stop());
     this.#context.close();
   }
+}
+
+function decoded(audio) {
+  const bytes = Uint8Array.from(atob(audio), (character) => character.charCodeAt(0));
+  return Float32Array.from(new Int16Array(bytes.buffer, 0, bytes.length >> 1), (sample) => sample / 32_768);
 }

@@ -1,7 +1,10 @@
 // The panel in which a person talks with the agent: it shows what a Voice tells and asks a Voice for what the person wants.
 // Nothing that was said or sent is ever parsed as HTML: every text reaches the page as the text of a node.
 
+import { Block } from "./block.js";
 import { dress, icon, label, make } from "./dom.js";
+import { Inspector } from "./inspector.js";
+import { Thoughts } from "./thoughts.js";
 import { Timeline, loudness } from "./timeline.js";
 import { Transcript } from "./transcript.js";
 import { texts } from "./words.js";
@@ -10,10 +13,13 @@ const NOTICE_MS = 2000;
 
 const mounted = new WeakMap(); // element → its panel
 
-/** Builds the panel in `element`, instead of the one that is there already. `Voice` is voice.js's class or its like. */
-export function mount(element, { Voice, url, token, language } = {}) {
+/**
+ * Builds the panel in `element`, instead of the one that is there already. `Voice` is voice.js's class or its like, and
+ * `settings` what it is configured with from the beginning.
+ */
+export function mount(element, { Voice, url, token, settings, language } = {}) {
   mounted.get(element)?.unmount();
-  const panel = build(element, new Voice({ url, token }), texts(language));
+  const panel = build(element, new Voice({ url, token, settings }), texts(language));
   mounted.set(element, panel);
   return panel;
 }
@@ -46,7 +52,16 @@ function build(element, voice, words) {
     label(copy, (await copied(transcript)) ? words.copied : words.copyByHand);
     setTimeout(() => label(copy, words.copy), NOTICE_MS);
   });
-  const clear = button("clear", words.clear, () => transcript.clear());
+  const clear = button("clear", words.clear, () => {
+    transcript.clear();
+    thoughts.clear();
+  });
+  const deliberations = make("div", { className: "thoughts", tabIndex: 0, role: "log", ariaLive: "off", ariaLabel: words.thoughts });
+  const thoughts = new Thoughts(deliberations, words);
+  const barred = make("div", { className: "barred", role: "status" });
+  const block = new Block(barred, words, () => voice.remember("unblock"));
+  const remembered = make("details", { className: "memory idle" });
+  const inspector = new Inspector(remembered, words, voice);
   const input = make("input", { className: "text", type: "text", placeholder: words.placeholder, ariaLabel: words.write });
   input.autocomplete = "off";
   input.enterKeyHint = "send";
@@ -70,10 +85,11 @@ function build(element, voice, words) {
   const parts = {
     stage: [orb, make("div", { className: "now" }, state, trip), start, mute],
     talk: [title(words.conversation, copy, clear), make("div", { className: "view" }, list, interrupt), form],
+    mind: [title(words.thoughts), deliberations],
     time: [title(words.timeline, ...legend), canvas],
   };
   const body = Object.entries(parts).map(([name, children]) => make("div", { className: name }, ...children));
-  element.replaceChildren(notice, make("div", { className: "body" }, ...body));
+  element.replaceChildren(notice, barred, make("div", { className: "body" }, ...body), remembered);
   const timeline = new Timeline(canvas, words);
 
   function begin(settings) {
@@ -99,7 +115,7 @@ function build(element, voice, words) {
     mute.disabled = idle();
     if (!speaks && document.activeElement === interrupt) element.focus(); // the keyboard's place must not get lost
     interrupt.classList.toggle("off", !speaks);
-    timeline.active = !idle();
+    timeline.active = inspector.active = !idle();
     if (!idle()) return;
     level({ user: 0, agent: 0 });
     trip.textContent = "";
@@ -145,7 +161,7 @@ function build(element, voice, words) {
   });
   on(voice, "server", ({ detail }) => {
     transcript.server(detail);
-    timeline.server(detail);
+    [timeline, thoughts, block, inspector].forEach((part) => part.server(detail));
   });
   on(voice, "levels", ({ detail }) => {
     level(detail);
@@ -163,7 +179,7 @@ function build(element, voice, words) {
     unmount() {
       gone.abort();
       voice.stop();
-      timeline.destroy();
+      [timeline, block, inspector].forEach((part) => part.destroy());
       element.replaceChildren();
       if (window.cleans2s === actions) delete window.cleans2s;
     },

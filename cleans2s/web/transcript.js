@@ -5,6 +5,7 @@ import { duration } from "./words.js";
 
 const MOST_ENTRIES = 400; // hours of talk must not fill the page's memory
 const NEAR_END_PX = 40; // who has not scrolled back further than this follows the conversation
+const RECENT_TURNS = 64; // of which something may still be said
 const TOLD_AGAIN = "again_"; // so memory.js names the items that a new connection is told of: they are shown already
 
 export class Transcript {
@@ -17,6 +18,9 @@ export class Transcript {
   #tools = new Map(); // item → the tool's name
   #partial = null; // the entry of what the user is saying
   #awaited = new Map(); // committed item → the entry that its final words will fill
+  #turns = new Map(); // committed item → the entry of its words
+  #cutsIn = false; // the next response begins while the user still spoke
+  #cutIn = new Set(); // responses that did
   #written = []; // typed turns that are shown and that the server has not confirmed yet
 
   constructor(list, words) {
@@ -43,6 +47,17 @@ export class Transcript {
       case "cleans2s.ignored":
         this.close();
         return event.text && this.#note("aside", (this.#words.ignored[event.reason] ?? String)(event.text));
+      case "cleans2s.judged":
+        this.#cutsIn = Boolean(event.cuts_in);
+        return event.speaks === false && this.#silent(event.item_id);
+      case "response.created":
+        if (this.#cutsIn) this.#cutIn.add(event.response.id);
+        this.#cutsIn = false;
+        return;
+      case "cleans2s.reaction":
+        return this.#react(event);
+      case "cleans2s.backchannel":
+        return this.#nod(event.text);
       case "response.output_audio_transcript.delta":
         return this.#say(response, event.delta, true);
       case "response.output_text.delta":
@@ -83,7 +98,7 @@ export class Transcript {
   }
 
   clear() {
-    [this.#replies, this.#latencies, this.#cut, this.#awaited].forEach((known) => known.clear());
+    [this.#replies, this.#latencies, this.#cut, this.#awaited, this.#turns, this.#cutIn].forEach((known) => known.clear());
     this.#partial = null;
     this.#entries = [];
     this.#list.replaceChildren(make("div", { className: "empty", textContent: this.#words.empty }));
@@ -112,9 +127,11 @@ export class Transcript {
     this.#awaited.delete(item);
     if (entry === this.#partial) this.#partial = null;
     if (!transcript?.trim()) return entry && this.#remove(entry);
-    const { node, said } = Object.assign(entry ?? this.#bubble("user"), { text: transcript.trim() });
-    node.ariaLive = null;
-    said.textContent = transcript.trim();
+    const turn = Object.assign(entry ?? this.#bubble("user"), { text: transcript.trim() });
+    turn.node.ariaLive = null;
+    turn.said.textContent = transcript.trim();
+    this.#turns.set(item, turn);
+    if (this.#turns.size > RECENT_TURNS) this.#turns.delete(this.#turns.keys().next().value);
   }
 
   #confirm({ id = "", role, content } = {}) {
@@ -132,7 +149,11 @@ export class Transcript {
   }
 
   #reply(response) {
-    if (!this.#replies.has(response)) this.#replies.set(response, this.#bubble("agent"));
+    if (!this.#replies.has(response)) {
+      const entry = this.#bubble("agent");
+      this.#replies.set(response, entry);
+      if (this.#cutIn.delete(response)) mark(entry, "cut-in", this.#words.cutIn, this.#words.cutInHint);
+    }
     return this.#replies.get(response);
   }
 
@@ -174,14 +195,35 @@ export class Transcript {
     this.#stay(() => entry.meta.append(chip));
   }
 
+  /** The agent has heard this turn, and says nothing. */
+  #silent(item) {
+    const entry = this.#turns.get(item);
+    if (!entry) return;
+    this.#stay(() => mark(entry, "silent", this.#words.silent));
+    entry.remark = this.#words.silent;
+  }
+
+  #react({ item_id: item, emoji, name }) {
+    const entry = this.#turns.get(item);
+    if (!entry) return;
+    const shown = make("span", { className: "emoji", role: "img", ariaLabel: name, title: name, textContent: emoji });
+    this.#stay(() => entry.meta.prepend(shown));
+  }
+
+  /** In passing, and no part of what was said. */
+  #nod(text) {
+    if (this.#partial) this.#stay(() => mark(this.#partial, "nod", text, this.#words.nodHint));
+  }
+
   #bubble(who) {
     const name = who === "user" ? this.#words.you : this.#words.agent;
     const said = make("span", { className: "said", dir: "auto" });
     const meta = make("span", { className: "meta" });
     const hint = make("span", { className: "unseen", textContent: `${name}: ` });
     const node = make("div", { className: `turn ${who}` }, hint, said, meta);
-    const entry = this.#add({ node, said, meta, text: "", unheard: "" });
-    entry.plain = () => `${name}: ${entry.text}${entry.unheard && ` [${this.#words.notHeard}: ${entry.unheard}]`}`;
+    const entry = this.#add({ node, said, meta, text: "", unheard: "", remark: "" });
+    const more = () => [entry.unheard && ` [${this.#words.notHeard}: ${entry.unheard}]`, entry.remark && ` [${entry.remark}]`];
+    entry.plain = () => [`${name}: ${entry.text}`, ...more()].join("");
     return entry;
   }
 
@@ -213,6 +255,11 @@ export class Transcript {
     change();
     if (follows) this.#list.scrollTop = this.#list.scrollHeight;
   }
+}
+
+/** A word on a turn, beside it. */
+function mark(entry, kind, text, title = "") {
+  entry.meta.append(make("span", { className: `chip ${kind}`, title }, icon(), make("span", { textContent: text })));
 }
 
 /** `next` as it follows `before`: clauses are parted by one space, but not in scripts that write none. */

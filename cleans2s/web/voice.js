@@ -23,6 +23,7 @@ import { PCM, Sound } from "./sound.js";
 const TELL_EVERY_MS = 90; // ticks come every 50 ms: this makes every second one a `cleans2s.playback`
 const TOO_LATE = "response_cancel_not_active"; // the reply ended while the cancel was on its way
 const LEAD_S = 0.6; // of sound that may wait here: it is dropped at once when the server says so
+const MEMORY = "memory_"; // so the ids of questions about it begin; whoever asked shows what is wrong with them
 const REFUSALS = { server_busy: "busy", invalid_api_key: "refused" }; // errors after which the server closes the connection
 
 export class Voice extends EventTarget {
@@ -30,6 +31,7 @@ export class Voice extends EventTarget {
   #token;
   #wishes = { type: "realtime", audio: { input: { format: PCM }, output: { format: PCM } } };
   #settings = { lead_s: LEAD_S };
+  #asked = 0; // questions about memory
   #memory = new Memory();
   #figures = new Figures();
   #underruns = 0;
@@ -37,9 +39,13 @@ export class Voice extends EventTarget {
   #shown = "idle";
   #call = null; // all that lasts from `start` to `stop`
 
-  /** `url` and `token`: strings, or functions that give one (asked anew for every connection; that of the token may be async). */
-  constructor({ url, token }) {
+  /**
+   * `url` and `token`: strings, or functions that give one (asked anew for every connection; that of the token may be async).
+   * `settings`: what is configured from the beginning, such as `{ proactive: true }`.
+   */
+  constructor({ url, token, settings = {} }) {
     super();
+    Object.assign(this.#settings, settings);
     this.#url = url;
     this.#token = token;
   }
@@ -110,6 +116,11 @@ export class Voice extends EventTarget {
   configure(settings) {
     Object.assign(this.#settings, settings);
     this.#send({ type: "cleans2s.configure", settings });
+  }
+
+  /** Asks something about what is remembered: "list", "forget", …; the answer comes as an event. */
+  remember(action, fields = {}) {
+    this.#send({ type: `cleans2s.memory.${action}`, event_id: `${MEMORY}${++this.#asked}`, ...fields });
   }
 
   /** A typed turn. Without a connection it waits for the next one. */
@@ -185,7 +196,7 @@ export class Voice extends EventTarget {
     call.floor.server(event, arrivedMs);
     if (event.type === "session.created") this.#greet(call);
     if (event.type === "cleans2s.pong") this.#time(performance.now() - Number(event.id));
-    if (event.type === "error" && event.error.code !== TOO_LATE) this.#regret(call, event.error);
+    if (event.type === "error" && !overlooked(event.error)) this.#regret(call, event.error);
     this.#emit("server", event);
     this.#show();
   }
@@ -193,7 +204,8 @@ export class Voice extends EventTarget {
   /** The session is there: tells it what is wished, and what was said before the connection broke. */
   #greet(call) {
     this.#send({ type: "session.update", session: this.#wishes });
-    if (Object.keys(this.#settings).length) this.#send({ type: "cleans2s.configure", settings: this.#settings });
+    // One by one: engines that cannot do one of them still take the others.
+    for (const [name, value] of Object.entries(this.#settings)) this.#send({ type: "cleans2s.configure", settings: { [name]: value } });
     const said = this.#memory.again();
     for (const item of said) this.#send({ type: "conversation.item.create", item });
     if (said.at(-1)?.role === "user") call.floor.ask(); // the break, or the wait for it, came before the answer
@@ -257,6 +269,8 @@ export class Voice extends EventTarget {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
+
+const overlooked = ({ code, event_id: id }) => code === TOO_LATE || id?.startsWith(MEMORY);
 
 function merge(into, from) {
   for (const [name, value] of Object.entries(from)) {

@@ -1,7 +1,10 @@
 // Every text that the panel shows, in English and in Simplified Chinese. Both tables have the same names; what is a
 // function takes what is to be filled in.
 
+import * as mind from "./mind_words.js";
+
 const english = {
+  ...mind.english,
   lang: "en",
   panel: "Talk with the agent",
   you: "You",
@@ -54,11 +57,16 @@ const english = {
     backchannel: (text) => `“${text}”: taken as a nod, the agent goes on`,
     noise: (text) => `“${text}”: taken as noise`,
     echo: (text) => `“${text}”: taken as the agent's own echo`,
+    aside: (text) => `“${text}”: said to somebody else, the agent goes on`,
+    tail: (text) => `“${text}”: the rest of what the agent cut into`,
   },
   engines: {
     vad: "Speech detection",
     asr: "Speech recognition",
     endpoint: "Turn detection",
+    judge: "The judge",
+    memory: "Memory",
+    search: "Web search",
     llm: "The language model",
     tts: "The voice",
   },
@@ -126,6 +134,7 @@ const english = {
 };
 
 const chinese = {
+  ...mind.chinese,
   lang: "zh-Hans",
   panel: "与智能体对话",
   you: "你",
@@ -178,11 +187,16 @@ const chinese = {
     backchannel: (text) => `“${text}”：当作附和，智能体继续说`,
     noise: (text) => `“${text}”：当作噪声`,
     echo: (text) => `“${text}”：当作智能体自己的回声`,
+    aside: (text) => `“${text}”：是对别人说的，智能体继续说`,
+    tail: (text) => `“${text}”：被智能体打断后剩下的话`,
   },
   engines: {
     vad: "语音检测",
     asr: "语音识别",
     endpoint: "端点检测",
+    judge: "判断",
+    memory: "记忆",
+    search: "网络搜索",
     llm: "语言模型",
     tts: "语音合成",
   },

@@ -1,0 +1,120 @@
+"""The labelled turns and streams in `data/`, and which of them are kept back for the published figures."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..text import HAN
+from . import DATA, ENDS, Situation
+
+_UNIT = re.compile(rf"[{HAN}]|[^\s{HAN}，。？！、；：“”‘’（）《》…—,.?!;:\"()]+")
+"""What a stream's words are counted in, in Chinese: characters; marks do not count."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    situation: Situation
+    strategy: str
+    kind: str
+    family: str
+
+
+@dataclass(frozen=True)
+class Stream:
+    """`interrupt_at` is the number of words (in Chinese: characters) after which a polite listener cuts in; None: never."""
+
+    situation: Situation
+    """With all the words."""
+
+    interrupt_at: int | None
+    kind: str
+    family: str
+
+
+def situation(words: str, context: Iterable[Sequence[str]], language: str | None = None, partial: bool = False) -> Situation:
+    """From the form of the data set: context entries are [role, words], the role one of user, agent, memory, character."""
+    said: dict[str, list[str]] = {"memory": [], "character": []}
+    turns: list[tuple[str, str]] = []
+    for role, text in context:
+        if role in said:
+            said[role].append(text)
+        elif role in ("user", "agent"):
+            turns.append((role, text))
+        else:
+            raise ConfigError(f"a context entry has the role {role!r}: expected user, agent, memory or character")
+    return Situation(
+        words, partial, tuple(turns), tuple(said["memory"]), character=" ".join(said["character"]), language=language
+    )
+
+
+@cache
+def turns(folder: Path = DATA) -> tuple[Turn, ...]:
+    kind = {family: kind for kinds in _json(folder / "kinds.json").values() for kind, fs in kinds.items() for family in fs}
+    return tuple(
+        Turn(situation(row["text"], row["context"], row["lang"]), row["strategy"], kind.get(row["family"], ""), row["family"])
+        for name in ENDS
+        for row in _rows(folder / f"{name}.jsonl")
+    )
+
+
+@cache
+def streams(folder: Path = DATA) -> tuple[Stream, ...]:
+    return tuple(
+        Stream(situation(row["text"], row["context"], row["lang"], True), row["interrupt_at"], row["kind"], row["family"])
+        for row in _rows(folder / "streams.jsonl")
+    )
+
+
+@cache
+def held_out(folder: Path = DATA) -> frozenset[str]:
+    """Families on which nothing is trained and nothing is chosen."""
+    return frozenset(_json(folder / "heldout.json")["families"])
+
+
+@cache
+def folds(count: int, seed: int = 7, folder: Path = DATA) -> tuple[frozenset[str], ...]:
+    """The families that are not held out, in parts with about as many of every strategy, kind of stream and language; pairs
+    of families that resemble each other stay together."""
+    sort = {turn.family: (turn.strategy, turn.situation.language or "") for turn in turns(folder)}
+    for stream in streams(folder):  # whether the first reason to cut in is "none" tells the families apart
+        sort.setdefault(stream.family, (stream.kind, stream.situation.language or ""))
+    group = {family: family for family in sort if family not in held_out(folder)}
+    for one, other in _json(folder / "parallels.json")["pairs"]:
+        if one in group and other in group:
+            old, new = group[other], group[one]
+            group = {family: new if of == old else of for family, of in group.items()}
+    groups = sorted(set(group.values()))
+    random.Random(seed).shuffle(groups)
+    groups.sort(key=sort.__getitem__)
+    place = {name: number % count for number, name in enumerate(groups)}
+    return tuple(frozenset(family for family, of in group.items() if place[of] == part) for part in range(count))
+
+
+def units(words: str, language: str | None) -> list[str]:
+    """What `interrupt_at` counts: words, or in Chinese characters."""
+    return _UNIT.findall(words) if language == "zh" else words.split()
+
+
+def prefix(words: str, language: str | None, count: int) -> str:
+    """The first `count` words (in Chinese: characters), with the marks between them."""
+    if language != "zh":
+        return " ".join(words.split()[:count])
+    ends = [match.end() for match in _UNIT.finditer(words)]
+    return words[: ends[count - 1]] if 0 < count <= len(ends) else words if count else ""
+
+
+def _rows(file: Path) -> Iterator[Any]:
+    with file.open(encoding="utf-8") as lines:
+        yield from (json.loads(line) for line in lines)
+
+
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text("utf-8"))

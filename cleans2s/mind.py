@@ -1,0 +1,343 @@
+"""What the agent makes of a turn before it answers: what it remembers, what the judge says, and so how it will answer.
+
+All of it runs while it is still open whether the turn is over (or, to cut in, while the user still speaks), beside the
+opinions on that, so it costs the reply no time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from . import characters, openers
+from . import events as ev
+from .blocking import stage_value
+from .characters import Character
+from .config import Config
+from .conversation import Conversation, Message
+from .engines import Engines
+from .errors import ConfigError, StageError
+from .judge import Judgement, Situation
+from .memory import FRAMING, Block, Contradiction, Greeting, Memory, Recalled, memory_file
+from .patience import FollowUps, Judged, Patience, Standing
+from .stages import Transcript
+from .strategies import STANDARD, STRATEGIES, Strategies, Strategy
+from .text import HAN, language_of
+
+RECENT = 6
+"""Messages that the judge sees before the words in question; its data set has as many."""
+
+SAID = 6
+"""The agent's last messages, whose lines are not said again."""
+
+
+@dataclass(frozen=True)
+class Thought:
+    """How a turn is answered. `line` is said as it is, without a language model; otherwise `guidance` and `recalled` go
+    with the prompt, as data."""
+
+    strategy: Strategy
+    judgement: Judgement | None = None
+    language: str = "en"
+    recalled: tuple[str, ...] = ()
+    line: str = ""
+    guidance: str = ""
+    standing: Standing = field(default_factory=Standing)
+    """Where repeated abuse has led to."""
+
+    @property
+    def speaks(self) -> bool:
+        return self.strategy.speaks or self.standing.state == "last_word"
+
+    @property
+    def kind(self) -> str:
+        """Of the reason, where the judge tells it: "abuse", "repetition"."""
+        return self.judgement.kind if self.judgement else ""
+
+    @property
+    def cuts_in(self) -> bool:
+        return self.strategy.may_barge_in
+
+    def noted(self, words: str) -> str:
+        """The user's words with what the agent knows beside them, for a prompt."""
+        notes = [FRAMING.get(self.language, FRAMING["en"]), *self.recalled] if self.recalled else []
+        return "\n".join([words, "", "(", *notes, self.guidance, ")"]) if notes or self.guidance else words
+
+
+MEMORY_S, DIGEST_S = 2.0, 60.0
+"""The most that remembering a turn, and putting new ones in order, may take."""
+
+TRANSIENT = ":memory:"
+"""The setting of a memory that is never written."""
+
+DECISIONS = 200
+"""Far more than the turns of half an hour, in which abuse adds up."""
+
+ASIDE = 0.2
+"""Probability of being spoken to below which words over the agent's voice do not stop it."""
+
+GREET_AFTER_S = 1.0
+"""Silence at the beginning of a conversation after which the agent greets; who comes with a question is quicker."""
+
+SURE = 0.75
+"""Score of a memory that answers the question for what was said; weaker ones may be about something else."""
+
+_ASKS_MEMORY = re.compile(
+    r"\b(?:what|where|when|who|which|how)\b.*\b(?:did|was|were|do|does|am|is|are|'s)\b.*\b(?:i|my|me)\b|\bdo you remember\b"
+    r"|\bremember (?:what|when|where|who|how)\b|\bdid i (?:tell|say|mention)\b"
+    rf"|我[{HAN}\w]*(?:什么|哪|谁|多少|几|吗)|(?:还)?记得|我说过|告诉过你",
+    re.IGNORECASE,
+)
+
+
+def asks_memory(words: str) -> bool:
+    """Whether somebody wants to hear what he told before."""
+    return bool(_ASKS_MEMORY.search(words))
+
+
+class Mind:
+    """Of one session. `now` is the time of day, for memory; all else goes by the conversation."""
+
+    def __init__(self, engines: Engines, conversation: Conversation, now: Callable[[], datetime]) -> None:
+        self._engines, self._conversation, self._now = engines, conversation, now
+        self.memory: Memory | None = None
+        self._noted: set[str] = set()
+        """Messages that memory has."""
+
+        self._opened = ""
+        """The setting that the memory in use belongs to."""
+
+        self._judged: deque[Judged] = deque(maxlen=DECISIONS)
+        """What was decided on the last turns of this conversation."""
+
+        self.lifted: datetime | None = None
+        """When a person last lifted a block."""
+
+    async def open(self, config: Config) -> None:
+        """The memory that the settings name; the one in use stays if it is that."""
+        if config.memory == self._opened:
+            return
+        await self.close()
+        if config.memory == TRANSIENT:
+            self.memory = Memory.open(None, self._engines.encoder)
+        elif config.memory:
+            self.memory = await to_thread.run_sync(Memory.open, _file(config.memory), self._engines.encoder)
+        self._opened = config.memory
+
+    async def close(self) -> None:
+        """What was said last is kept, even where everything else is being given up."""
+        if self.memory:
+            with anyio.CancelScope(shield=True):
+                if self.memory.path:
+                    await self.digest()
+                self.memory.close()
+            self.memory, self._opened = None, ""
+
+    # ── a turn ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def consider(self, said: Transcript, config: Config, partial: bool = False) -> Thought:
+        """How to answer these words, or (`partial`) whether to cut in."""
+        words, language = said.text, said.language or language_of(said.text)
+        character = self._character(config)
+        recalled, against = await self._look_back(words)
+        situation = Situation(
+            words,
+            partial,
+            tuple(("user" if m.role == "user" else "agent", m.text) for m in self._spoken()[-RECENT:]),
+            tuple(fact.text for fact in recalled.facts),
+            tuple(each.why for each in against),
+            " ".join(character.rules(language)) if character else "",
+            language,
+        )
+        judgement = await self._engines.judge(situation)
+        on = Strategies(config.strategies)
+        if partial:  # never twice in a row: who goes on all the same wants to be heard
+            again = bool(self._judged) and STRATEGIES[self._judged[-1].strategy].may_barge_in
+            strategy = None if again else on.cuts_in(judgement.probabilities)
+        else:
+            strategy = on.choose(judgement.probabilities)
+        thought = Thought(strategy or STRATEGIES[STANDARD], judgement, language, recalled.lines)
+        if not partial and "silence" in on:
+            thought = replace(thought, standing=self._standing(thought))
+        slots = {
+            "topic": character.topic(language, self._turns(), self._last_said()) if character else "",
+            "me": character.name(language) if character else "",
+            "fact": openers.quoted(against[0].fact.quote, language) if against else "",
+        }
+        return self._worded(thought, words, character, slots, recalled)
+
+    def _worded(
+        self, thought: Thought, words: str, character: Character | None, slots: dict[str, str], recalled: Recalled
+    ) -> Thought:
+        strategy, language = thought.strategy, thought.language
+        if thought.standing.state == "last_word":
+            line = openers.last_word(language, thought.standing.block, self._turns())
+            return replace(thought, strategy=STRATEGIES["refusal"], line=line)
+        if thought.standing.state == "blocked":
+            return replace(thought, strategy=STRATEGIES["silence"])
+        if self._engines.able:  # how to answer ordinarily is in its instructions
+            return replace(thought, guidance=strategy.prompt(language, **slots)) if strategy.name != STANDARD else thought
+        if strategy.lines:
+            own = character.lines(strategy.name) if character else None
+            line = strategy.say(language, kind=thought.kind, turn=self._turns(), slots=slots, avoid=self._said(), own=own)
+            return replace(thought, line=line)
+        best = next((episode for episode in recalled.episodes if episode.role == "user"), None)
+        if best and best.score >= SURE and asks_memory(words):
+            quote = openers.quoted(best.text, language, best.at, self._now())
+            return replace(thought, line=quote[:1].upper() + quote[1:])
+        return thought
+
+    def instructions(self, config: Config) -> str:
+        """The system prompt: the character's, in the language of the conversation, or that of the settings."""
+        try:
+            character = self._character(config)
+        except StageError:
+            return config.instructions  # the fault is reported where the turn is judged
+        if not character:
+            return config.instructions
+        return character.instructions(self._language(), short=not self._engines.able)
+
+    async def addressed(self, said: Transcript, config: Config) -> bool:
+        """Whether words over the agent's voice are spoken to it. In doubt they are: not to be stopped is worse."""
+        if "silence" not in config.strategies:
+            return True
+        judgement = (await self.consider(said, config)).judgement
+        return not judgement or judgement.addressed >= ASIDE
+
+    def decided(self, thought: Thought, at_s: float, turn: int) -> ev.Judged | None:
+        """A turn is over, and this is how it is answered."""
+        self._judged.append(Judged(self._now(), thought.strategy.name, thought.kind))
+        if (standing := thought.standing).until and standing.state == "last_word" and self.memory:
+            self.memory.block(standing.until, "repeated abuse", self._now())
+        judgement = thought.judgement
+        if not judgement:
+            return None
+        until = standing.until.isoformat() if standing.until else ""
+        shares = {name: round(share, 3) for name, share in judgement.probabilities.items()}
+        return ev.Judged(at_s, turn, thought.strategy.name, shares, judgement.reason, list(thought.recalled), until)
+
+    def _standing(self, thought: Thought) -> Standing:
+        if block := self._block():
+            return Standing("blocked", block.until, block.until - block.since)
+        this = Judged(self._now(), thought.strategy.name, thought.kind)
+        return Patience().standing([*self._judged, this], self._now(), self.lifted)
+
+    def apology(self, stage: str, said: Transcript | None) -> str:
+        """Where an engine failed; "" where there is nothing to be said about it."""
+        language, turns = self._language(said), self._turns()
+        match stage:
+            case "asr":
+                return openers.say("apology_asr", language, turns)
+            case "llm":
+                return openers.say("apology_llm", language, turns)
+            case _:
+                return ""
+
+    # ── unasked ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def unasked(self, config: Config, quiet_s: float) -> str:
+        """What to say now that nobody has said anything for a while; mostly nothing."""
+        now, language = self._now(), self._language()
+        if not config.proactive or self._block():
+            return ""
+        character = self._character(config)
+        if self.memory and (promises := self.memory.due(now)):
+            promise = promises[0]
+            self.memory.done(promise.id, now)
+            return openers.say("reminder", language, self._turns(), {"topic": promise.value})
+        spoken = self._spoken()
+        if not spoken:
+            known = self.memory.greeting(now) if self.memory else Greeting()
+            if quiet_s < GREET_AFTER_S or not (character or known.last_met):
+                return ""
+            me = character.name(language) if character else ""
+            own = character.lines("greeting") if character else None
+            topic = known.left_open[0].text if known.left_open else ""
+            return openers.greeting(
+                language, me, self._turns(), name=known.name, last_met=known.last_met, now=now, left_open=topic, own=own
+            )
+        done = next((n for n, message in enumerate(reversed(spoken)) if message.role == "user"), len(spoken) + 1) - 1
+        last = next((message.text for message in reversed(spoken) if message.role == "user"), "")
+        after_s = FollowUps().after_s(max(done, 0), last)
+        if after_s is None or quiet_s < after_s:
+            return ""
+        slots = {"topic": character.topic(language, self._turns(), self._last_said())} if character else {}
+        own = character.lines("follow_up") if character else None
+        return openers.say("follow_up", language, done + self._turns(), slots, self._said(), own)
+
+    async def unblock(self) -> None:
+        """What was said before does not count any more."""
+        self.lifted = self._now()
+        if self.memory:
+            await stage_value("memory", MEMORY_S, self.memory.unblock)
+
+    async def digest(self) -> bool:
+        """Puts what was said since into memory, and memory in order; returns whether anything changed."""
+        new = [m for m in self._spoken() if m.id not in self._noted and (m.role == "user" or m.ending)]
+        if not new or not self.memory:
+            return False
+        self._noted.update(message.id for message in new)
+        self.memory.ask = self._engines.ask
+        if self.memory.ask:  # a thread of anyio's, from which the model's own loop can be reached
+            await to_thread.run_sync(self._take_in, self.memory, new, self._now(), abandon_on_cancel=True)
+        else:
+            await stage_value("memory", DIGEST_S, self._take_in, self.memory, new, self._now())
+        return True
+
+    def _take_in(self, memory: Memory, messages: list[Message], now: datetime) -> None:
+        for message in messages:
+            memory.note("user" if message.role == "user" else "assistant", message.text, now, message.id)
+        while memory.digest().left:
+            pass
+
+    def _block(self) -> Block | None:
+        return self.memory.blocked(self._now()) if self.memory else None
+
+    # ── what it knows ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _look_back(self, words: str) -> tuple[Recalled, tuple[Contradiction, ...]]:
+        if not self.memory:
+            return Recalled(), ()
+        in_prompt = [message.id for message in self._spoken()] if self._engines.able else []
+        return await stage_value("memory", MEMORY_S, self._searched, self.memory, words, self._now(), in_prompt)
+
+    def _searched(
+        self, memory: Memory, words: str, now: datetime, without: list[str]
+    ) -> tuple[Recalled, tuple[Contradiction, ...]]:
+        return memory.recall(words, now, without=without), memory.contradictions(words)
+
+    def _spoken(self) -> list[Message]:
+        return [message for message in self._conversation.messages if message.role in ("user", "assistant") and message.text]
+
+    def _turns(self) -> int:
+        return sum(message.role == "user" for message in self._conversation.messages)
+
+    def _said(self) -> list[str]:
+        return [message.text for message in self._spoken() if message.role == "assistant"][-SAID:]
+
+    def _last_said(self) -> str:
+        return " ".join(self._said()[-1:])
+
+    def _character(self, config: Config) -> Character | None:
+        """Read anew each time, so that a file can be edited while the conversation runs."""
+        try:
+            return characters.load(config.character) if config.character else None
+        except ConfigError as error:
+            raise StageError("judge", str(error)) from None
+
+    def _language(self, said: Transcript | None = None) -> str:
+        """Of the conversation, by what the user said last."""
+        words = [message.text for message in self._spoken() if message.role == "user"]
+        return (said and said.language) or language_of(" ".join(words[-1:]))
+
+
+def _file(named: str) -> Path:
+    """The file of a name; a path is one already."""
+    return Path(named).expanduser() if named.endswith(".sqlite") else memory_file(named)

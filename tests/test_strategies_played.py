@@ -1,0 +1,281 @@
+"""The five strategies, their switches and what the agent does unasked, in whole conversations on the virtual clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from cleans2s.events import (
+    Backchannelled,
+    Failed,
+    Ignored,
+    Interrupted,
+    Judged,
+    MemoryChanged,
+    ReplyDue,
+    ReplyEnded,
+    ReplyStarted,
+    TurnEnded,
+)
+from cleans2s.openers import sheet
+from cleans2s.strategies import STRATEGIES
+from cleans2s.testing import Scripted, ScriptedJudge, ScriptedLLM, Stage, on_virtual_clock
+
+VERDICTS = {
+    "you idiot": "refusal",
+    "married": "deflection",
+    "darling": "silence",
+    "again and again": "interruption",
+    "dinner is ready": "silence",
+}
+
+
+class SmallLLM(ScriptedLLM):
+    """Cannot follow guidance: strategies speak for themselves."""
+
+    able = False
+
+
+def screenplay(play):
+    def run():
+        on_virtual_clock(play)
+
+    run.__name__ = play.__name__
+    return run
+
+
+def staged(llm=None, **settings) -> Stage:
+    judge = ScriptedJudge(VERDICTS, {"refusal": "abuse", "interruption": "repetition"})
+    return Stage(llm=llm or SmallLLM(), judge=judge, **settings)
+
+
+def lines_of(strategy: str, kind: str = "") -> tuple[str, ...]:
+    row = STRATEGIES[strategy]
+    return (row.kinds.get(kind) or row.lines).of("en")
+
+
+@screenplay
+async def test_a_refusal_and_a_deflection_are_spoken_by_their_own_lines():
+    async with staged() as stage:
+        await stage.user.says("Do what I say, you idiot.")
+        refused = await stage.until(ReplyEnded)
+        await stage.user.says("Are you married?")
+        deflected = await stage.until(ReplyEnded, 2)
+    assert [event.strategy for event in stage.all(Judged)] == ["refusal", "deflection"]
+    assert refused.heard in lines_of("refusal", "abuse")
+    assert deflected.heard
+    assert not stage.session.config.llm.chats
+
+
+@screenplay
+async def test_an_able_model_is_told_how_to_answer():
+    llm = ScriptedLLM(["No, I will not."])
+    async with staged(llm) as stage:
+        await stage.user.says("Do what I say, you idiot.")
+        await stage.until(ReplyEnded)
+        await stage.user.says("What time is it?")
+        await stage.until(ReplyEnded, 2)
+    told = STRATEGIES["refusal"].guidance["en"].strip()[:40]
+    refusal, ordinary = (chat[-1]["content"] for chat in (llm.chats[0], llm.chats[-1]))
+    assert refusal.startswith("Do what I say, you idiot.")
+    assert told in refusal
+    assert ordinary == "What time is it?"
+
+
+@screenplay
+async def test_what_is_said_to_somebody_else_is_heard_and_not_answered():
+    async with staged() as stage:
+        await stage.user.says("Darling, where are my keys?")
+        await stage.wait(5)
+        await stage.user.says("What time is it?")
+        await stage.until(ReplyEnded)
+    assert [event.text for event in stage.all(TurnEnded)] == ["Darling, where are my keys?", "What time is it?"]
+    assert [event.strategy for event in stage.all(Judged)] == ["silence", "standard"]
+    assert [event.turn for event in stage.all(ReplyDue)] == [2]
+    assert stage.transcript[0] == ("user", "Darling, where are my keys?")
+
+
+@screenplay
+async def test_a_remark_to_somebody_else_does_not_stop_the_agent():
+    llm = SmallLLM(["This is a rather long answer, which takes its time, and then some more of it."])
+    async with staged(llm) as stage:
+        await stage.user.says("Tell me something.")
+        await stage.until(ReplyStarted)
+        await stage.wait(1)
+        await stage.user.says("Dinner is ready, come down please.")
+        ended = await stage.until(ReplyEnded)
+    assert [event.reason for event in stage.all(Ignored)] == ["aside"]
+    assert ended.ending == "finished"
+    assert not stage.all(Interrupted)
+
+
+@screenplay
+async def test_the_agent_cuts_in_and_what_the_user_still_says_does_not_stop_it():
+    async with staged(proactive=True) as stage:
+        await stage.user.says("And then he told me again and again that he would come and so on and so", seconds=6.0)
+        ended = await stage.until(ReplyEnded)
+        await stage.until(ReplyEnded, 2)
+        spoken_until_s = 6.0
+    started, turn = stage.all(ReplyStarted)[0], stage.all(TurnEnded)[0]
+    assert started.at_s < spoken_until_s
+    assert [event.strategy for event in stage.all(Judged)] == ["interruption", "standard"]  # and not twice in a row
+    assert "again and again" in turn.text
+    assert "and so on and so" not in turn.text
+    assert ended.ending in ("finished", "interrupted")
+    assert ended.heard
+
+
+@screenplay
+async def test_a_user_who_stops_when_the_agent_cuts_in_hears_all_of_it():
+    async with staged(proactive=True) as stage:
+        await stage.user.says("And then he told me again and again that he would", seconds=4.0)
+        ended = await stage.until(ReplyEnded)
+    assert ended.ending == "finished"
+    assert [event.reason for event in stage.all(Ignored)] in ([], ["tail"])
+    assert len(stage.all(ReplyDue)) == 1
+
+
+@pytest.mark.parametrize("settings", [{"proactive": False}, {"proactive": True, "strategies": ("standard", "silence")}])
+def test_without_initiative_or_the_strategy_nobody_is_cut_short(settings):
+    async def play():
+        async with staged(**settings) as stage:
+            await stage.user.says("And then he told me again and again that he would come.", seconds=6.0)
+            await stage.until(ReplyEnded)
+        assert stage.all(ReplyStarted)[0].at_s > 6.0
+
+    on_virtual_clock(play)
+
+
+@pytest.mark.parametrize("name", ["refusal", "deflection", "silence"])
+def test_a_strategy_that_is_switched_off_is_not_chosen(name):
+    said = {"refusal": "Hello, you idiot.", "deflection": "Are you married?", "silence": "Darling, where are my keys?"}[name]
+
+    async def play():
+        on = tuple(each for each in STRATEGIES if each != name)
+        async with staged(strategies=on) as stage:
+            await stage.user.says(said)
+            ended = await stage.until(ReplyEnded)
+        assert [event.strategy for event in stage.all(Judged)] == ["standard"]
+        assert ended.heard == "All right, here is an answer."
+
+    on_virtual_clock(play)
+
+
+@screenplay
+async def test_switches_act_while_the_conversation_runs():
+    async with staged() as stage:
+        await stage.user.says("Are you married?")
+        await stage.until(ReplyEnded)
+        await stage.session.configure(stage.session.config.changed({"strategies": ["standard"]}))
+        await stage.user.says("Are you married?")
+        await stage.until(ReplyEnded, 2)
+    assert [event.strategy for event in stage.all(Judged)] == ["deflection", "standard"]
+
+
+@screenplay
+async def test_repeated_abuse_gets_a_last_word_and_then_silence():
+    async with staged() as stage:
+        for _ in range(5):
+            await stage.user.says("You idiot.")
+            await stage.until(TurnEnded, len(stage.all(TurnEnded)) + 1)
+            await stage.wait(8)
+        judged = stage.all(Judged)
+        assert [bool(event.until) for event in judged] == [False, False, False, True, True]
+        assert len(stage.all(ReplyEnded)) == 4
+        await stage.wait(300)  # the block ends by itself
+        await stage.user.says("What time is it?")
+        ended = await stage.until(ReplyEnded, 5)
+    assert ended.heard == "All right, here is an answer."
+
+
+class Broken(Scripted):
+    encoder = None
+
+    async def judge(self, situation):
+        raise RuntimeError("no opinion")
+
+
+@screenplay
+async def test_without_a_judgement_the_turn_is_an_ordinary_one():
+    async with Stage(judge=Broken()) as stage:
+        await stage.user.says("Are you married?")
+        ended = await stage.until(ReplyEnded)
+    assert ended.heard == "All right, here is an answer."
+    assert [(event.stage, event.error) for event in stage.all(Failed)] == [("judge", "RuntimeError: no opinion")]
+
+
+# ── unasked ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@screenplay
+async def test_a_silence_is_followed_up_seldom_and_never_for_ever():
+    async with staged(proactive=True) as stage:
+        await stage.user.says("What time is it?")
+        await stage.until(ReplyEnded)
+        answered_s = stage.session.now_s
+        await stage.wait(600)
+    follow_ups = stage.all(ReplyStarted)[1:]
+    assert len(follow_ups) == 2
+    assert follow_ups[0].at_s - answered_s > 14
+    assert follow_ups[1].at_s - follow_ups[0].at_s > 40
+
+
+@screenplay
+async def test_who_asks_for_quiet_gets_it():
+    async with staged(proactive=True) as stage:
+        await stage.user.says("Thank you, goodbye.")
+        await stage.until(ReplyEnded)
+        await stage.wait(600)
+    assert len(stage.all(ReplyStarted)) == 1
+
+
+@screenplay
+async def test_a_character_greets_first_and_a_plain_agent_waits():
+    async with staged(proactive=True, character="nora") as stage:
+        greeting = await stage.until(ReplyEnded)
+    assert "Nora" in greeting.heard or greeting.heard
+    assert stage.transcript == [("assistant", greeting.heard)]
+    async with staged(proactive=True) as stage:
+        await stage.wait(10)
+    assert not stage.all(ReplyDue)
+
+
+@screenplay
+async def test_a_long_story_is_nodded_to_in_its_pauses_and_nothing_of_it_is_on_record():
+    llm = ScriptedLLM(complete_p=0.6)
+    async with staged(llm, proactive=True) as stage:
+        await stage.user.says("So I went to the market in the morning and then I", seconds=7.0)
+        await stage.wait(0.4)
+        await stage.user.says("bought some apples.", seconds=1.0)
+        await stage.until(ReplyEnded)
+    nods = stage.all(Backchannelled)
+    assert [nod.text for nod in nods] == [nods[0].text]
+    assert nods[0].text in sheet().kinds["backchannel"].of("en")
+    assert 7.0 < nods[0].at_s < 7.5
+    assert [role for role, _ in stage.transcript] == ["user", "assistant"]
+
+
+def test_what_was_told_is_remembered_after_a_restart(tmp_path):
+    memory = str(tmp_path / "ann.sqlite")
+
+    async def play():
+        async with staged(memory=memory) as stage:
+            await stage.user.says("Yesterday I visited my grandmother in Lyon.")
+            await stage.until(ReplyEnded)
+            await stage.until(MemoryChanged)
+        async with staged(memory=memory) as stage:
+            await stage.user.says("Do you remember what I did yesterday?")
+            return await stage.until(ReplyEnded)
+
+    assert "grandmother in Lyon" in on_virtual_clock(play).heard
+
+
+@screenplay
+async def test_a_promised_reminder_is_spoken_when_its_time_has_come():
+    async with staged(proactive=True, memory=":memory:") as stage:
+        await stage.user.says("Please remind me in two minutes to call my mother.")
+        await stage.until(ReplyEnded)
+        asked_s = stage.session.now_s
+        await stage.wait(180)
+    reminders = [e for e in stage.all(ReplyEnded) if "call" in e.heard and "mother" in e.heard]
+    assert len(reminders) == 1
+    assert 110 < reminders[0].at_s - asked_s < 150

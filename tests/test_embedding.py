@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cleans2s.embedding import MAX_TOKENS, LoadedMiniLM, MiniLM, bert, mean_states, read_safetensors
+from cleans2s.bert import bert, converted, encoder, mean_states
+from cleans2s.embedding import MAX_TOKENS, LoadedMiniLM, MiniLM, read_safetensors
 from cleans2s.errors import ModelError
 from cleans2s.models import path
 from cleans2s.stages import load
@@ -76,18 +77,56 @@ def test_the_encoder_computes_what_transformers_computes() -> None:
     np.testing.assert_allclose(ours, np.stack(theirs), atol=1e-4)
 
 
-def test_a_file_of_weights_is_read_as_it_was_written(tmp_path: Path) -> None:
-    values = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([7, 8], np.int64)}
+def written(values: dict[str, np.ndarray], file: Path) -> Path:
+    """A safetensors file."""
     header, data = {}, b""
     for name, value in values.items():
         dtype = {"float32": "F32", "int64": "I64"}[str(value.dtype)]
         header[name] = {"dtype": dtype, "shape": value.shape, "data_offsets": [len(data), len(data) + value.nbytes]}
         data += value.tobytes()
     text = json.dumps(header).encode()
-    file = tmp_path / "model.safetensors"
     file.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    return file
+
+
+def test_a_file_of_weights_is_read_as_it_was_written(tmp_path: Path) -> None:
+    values = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([7, 8], np.int64)}
+    file = written(values, tmp_path / "model.safetensors")
     for name, value in read_safetensors(file).items():
         np.testing.assert_array_equal(value, values[name])
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    monkeypatch.setenv("CLEANS2S_CACHE", str(tmp_path / "cache"))
+    tokenizers = pytest.importorskip("tokenizers")
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({f"w{n}": n for n in range(50)}, unk_token="w0"))
+    words.save(str(tmp_path / "tokenizer.json"))
+    return [written(little_bert(), tmp_path / "model.safetensors"), tmp_path / "tokenizer.json"]
+
+
+def test_weights_are_converted_once_and_again_when_they_change(sources: list[Path]) -> None:
+    first = converted("cleans2s.embedding:convert", sources)
+    made = (first / "model.bin").stat().st_mtime_ns
+    rows = [[1, 2, 3, 4, 5], [6, 7]]
+    np.testing.assert_allclose(mean_states(encoder(first), rows), mean_states(bert(little_bert(), 50), rows), atol=1e-5)
+    assert converted("cleans2s.embedding:convert", sources) == first
+    assert (first / "model.bin").stat().st_mtime_ns == made
+    written(little_bert(seed=1), sources[0])
+    assert converted("cleans2s.embedding:convert", sources) != first
+
+
+def test_what_cannot_be_converted_is_said_and_leaves_nothing(sources: list[Path], tmp_path: Path) -> None:
+    written({"a": np.zeros(3, np.float32)}, sources[0])
+    with pytest.raises(ModelError, match=r"model\.safetensors lacks .*expected the weights of a BERT"):
+        converted("cleans2s.embedding:convert", sources)
+    assert not [file for file in (tmp_path / "cache" / "converted").iterdir() if file.suffix != ".lock"]
+
+
+def test_a_cache_that_cannot_be_written_is_said(sources: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    with pytest.raises(ModelError, match="CLEANS2S_CACHE"):
+        converted("cleans2s.embedding:convert", sources)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from cleans2s.errors import ConfigError, ModelError
 from cleans2s.judge import DATA, ENDS, KINDS, NAMES, Situation
 from cleans2s.judge.dataset import folds, held_out, prefix, situation, streams, turns, units
 from cleans2s.judge.e5 import E5File
-from cleans2s.judge.network import Reader, TunedLayers
+from cleans2s.judge.network import Reader, TunedLayers, heads
 from cleans2s.judge.reading import BUCKETS, n_grams, pooled, read
 from cleans2s.judge.small import LoadedSmall, Small
 from cleans2s.judge.telling import NAMES as COUNTED
@@ -179,11 +179,11 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_
         Example(Situation(f"{w} came and then it rained on", partial=True), -1, w == "fire", -1, w)
         for w in ("fire", "rain") * 6
     ]
-    reader = Reader.load(1, recipe.below, base=base)
+    reader = Reader.untuned(1, recipe.below, base)
     layers, head = tune(reader, data, recipe, lambda line: None)
     layers.save(tmp_path / "small.npz", head, fit_linear(data, recipe))
-    tuned, head, linear = TunedLayers.load(tmp_path / "small.npz")
-    judge = LoadedSmall(Reader.load(1, tuned.below, tuned, base), head, linear)
+    head, linear = heads(tmp_path / "small.npz")
+    judge = LoadedSmall(Reader.tuned(1, tmp_path / "small.npz", base), head, linear)
     for label, words in said.items():
         judgement = judge.judge(Situation(words + " tonight"))
         assert judgement.strategy == ENDS[label]

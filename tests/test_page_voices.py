@@ -203,7 +203,7 @@ def test_the_chooser_and_the_upload_act_on_the_conversation_of_the_page(place, t
         opened.get_by_role("option", name="henry").click()
         opened.wait_for_function("window.told.at(-1) === 'henry'")
         opened.get_by_role("button", name="A reference voice of your own").click()
-        opened.locator("input[type=file]").first.set_input_files(clip.path)
+        opened.locator("input[type=file][accept*=audio]").first.set_input_files(clip.path)
         opened.get_by_label("What is said in it").fill(clip.text)
         opened.get_by_role("button", name="Use this voice").click()
         opened.wait_for_function("/^own-[0-9a-f]{32}$/.test(window.told.at(-1))", timeout=60_000)

@@ -12,13 +12,15 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from ..embedding import Vectors, bert
+from ..bert import Vectors, bert, converted, encoder, write
 from ..errors import ModelError
 from ..models import path
+from ..stages import imported
 from .e5 import LAYER, E5File
 from .reading import Read, pooled
 
 BATCH_TOKENS = 4096
+BASE, TOKENIZER = "e5-small-q4", "tokenizer.json"
 
 
 @dataclass
@@ -54,27 +56,36 @@ class TunedLayers:
         os.replace(partial, file)
 
     @classmethod
-    def load(cls, file: Path) -> tuple[TunedLayers, dict[str, Vectors], Vectors]:
-        """With the head and the linear model. Raises ModelError for a file that is not such."""
-        try:
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files}
-            weights = {name: value for name, value in found.items() if name.startswith("encoder.") and "/" not in name}
-            for name in [name for name in found if name.endswith("/int8")]:
-                plain = name.removesuffix("/int8")
-                weights[plain] = found[name].astype(np.float32) * found[f"{plain}/scale"]
-            head = {n.removeprefix("head/"): v.astype(np.float32) for n, v in found.items() if n.startswith("head/")}
-            return cls(weights, int(found["below"])), head, found["linear"].astype(np.float32)
-        except (OSError, EOFError, ValueError, KeyError, AttributeError, BadZipFile) as error:
-            raise ModelError(
-                f"{file} does not hold the judge's weights ({error}); install the package again, or write them with "
-                "`python -m cleans2s.judge.train`"
-            ) from None
+    def load(cls, file: Path) -> TunedLayers:
+        """Raises ModelError for a file that `save` did not write."""
+        found = _arrays(file, "encoder.", "below")
+        weights = {name: value for name, value in found.items() if name.startswith("encoder.") and "/" not in name}
+        for name in [name for name in found if name.endswith("/int8")]:
+            plain = name.removesuffix("/int8")
+            weights[plain] = found[name].astype(np.float32) * found[f"{plain}/scale"]
+        return cls(weights, int(found["below"]))
+
+
+def heads(file: Path) -> tuple[dict[str, Vectors], Vectors]:
+    """What stands beside the tuned layers: the head of the network, and the linear model. Raises ModelError as they do."""
+    found = {name: value.astype(np.float32) for name, value in _arrays(file, "head/", "linear").items()}
+    return {name.removeprefix("head/"): value for name, value in found.items() if name != "linear"}, found["linear"]
+
+
+def _arrays(file: Path, group: str, single: str) -> dict[str, npt.NDArray[Any]]:
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in [*(name for name in arrays.files if name.startswith(group)), single]}
+    except (OSError, EOFError, ValueError, KeyError, AttributeError, BadZipFile) as error:
+        raise ModelError(
+            f"{file} does not hold the judge's weights ({error}); install the package again, or write them with "
+            "`python -m cleans2s.judge.train`"
+        ) from None
 
 
 @dataclass
 class Reader:
-    """e5 with its tokenizer; `below` layers of it, or with `tuned` all."""
+    """e5 with its tokenizer: the lower `below` layers of it, with the weights of the others, or tuned ones as a whole."""
 
     tokenizer: Any
     encoder: Any
@@ -82,14 +93,19 @@ class Reader:
     weights: dict[str, Vectors]
 
     @classmethod
-    def load(cls, threads: int, below: int, tuned: TunedLayers | None = None, base: Path | None = None) -> Reader:
-        """`base` is another file than the catalogue's."""
-        file = E5File.read(base or path("e5-small-q4") / "e5-small-q4.bin")
+    def untuned(cls, threads: int, below: int, base: Path | None = None) -> Reader:
+        """To be trained. `base` is another file than the catalogue's."""
+        file = E5File.read(base or path(BASE) / f"{BASE}.bin")
         kept = file.kept()
         weights = file.weights(kept)
         lower = {name: value for name, value in weights.items() if _layer(name) < below}
-        used = lower | tuned.weights if tuned else lower
-        return cls(file.tokenizer(kept), bert(used, len(kept), threads, "int8"), below, {} if tuned else weights)
+        return cls(file.tokenizer(kept), bert(lower, len(kept), threads, "int8"), below, weights)
+
+    @classmethod
+    def tuned(cls, threads: int, tuned: Path, base: Path | None = None) -> Reader:
+        """With the layers that `TunedLayers.save` wrote."""
+        folder = converted("cleans2s.judge.network:convert", [base or path(BASE) / f"{BASE}.bin", tuned])
+        return cls(imported("tokenizers").Tokenizer.from_file(str(folder / TOKENIZER)), encoder(folder, threads), 0, {})
 
     def upper_weights(self) -> dict[str, Vectors]:
         return {name: value for name, value in self.weights.items() if _layer(name) >= self.below}
@@ -114,6 +130,15 @@ class Reader:
 
     def _states(self, reads: Sequence[Read]) -> Vectors:
         return np.asarray(self.encoder.forward_batch([list(r.tokens) for r in reads]).last_hidden_state)
+
+
+def convert(base: str, tuned: str, target: str) -> None:
+    """Both as CTranslate2 reads them, with the tokenizer."""
+    file, layers = E5File.read(Path(base)), TunedLayers.load(Path(tuned))
+    kept = file.kept()
+    lower = {name: value for name, value in file.weights(kept).items() if _layer(name) < layers.below}
+    write(lower | layers.weights, len(kept), Path(target), "int8")
+    file.tokenizer(kept).save(str(Path(target) / TOKENIZER))
 
 
 def _batches(reads: Sequence[Read]) -> list[list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..embedding import HEAD_WIDTH, Weights
+from ..bert import HEAD_WIDTH, Weights
 from ..stages import imported
 from .e5 import INNER, LAYER, WIDTH
 

@@ -22,7 +22,7 @@ from ..stages import Transcript, shared
 from ..text import words_of
 from . import ENDS, KINDS, NAMES, WEIGHTS, Judgement, Situation
 from .dataset import prefix, units
-from .network import Reader, TunedLayers
+from .network import Reader, heads
 from .reading import n_grams, read
 from .reasons import GO_ON, NOTHING, reason, spoken_in
 from .telling import features
@@ -68,8 +68,8 @@ class Small:
 
 
 def _loaded(file: Path, threads: int) -> LoadedSmall:
-    tuned, head, linear = TunedLayers.load(file)
-    loaded = LoadedSmall(Reader.load(threads, tuned.below, tuned), head, linear, MiniLM(threads=threads).load())
+    head, linear = heads(file)
+    loaded = LoadedSmall(Reader.tuned(threads, file), head, linear, MiniLM(threads=threads).load())
     loaded.judge(Situation("hello"))
     return loaded
 

@@ -241,7 +241,7 @@ def train(out: Path, fold: int | None = None, recipe: Recipe = Recipe(), threads
     data = examples(left, recipe.seed)
     imported("torch").set_num_threads(threads)
     imported("torch").use_deterministic_algorithms(True)
-    reader = Reader.load(threads=threads, below=recipe.below)
+    reader = Reader.untuned(threads, recipe.below)
     say(f"{len(data)} examples; the encoder's lower {reader.below} layers read them …")
     layers, head = tune(reader, data, recipe, say)
     linear = fit_linear(data, recipe)

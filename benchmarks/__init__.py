@@ -15,8 +15,20 @@ from typing import Any, Literal
 import numpy as np
 
 from cleans2s.audio import Audio
-from cleans2s.events import Ducked, Failed, Ignored, Interrupted, Latency, ReplyEnded, ReplyStarted, Resumed, TurnEnded
+from cleans2s.events import (
+    Ducked,
+    Failed,
+    Ignored,
+    Interrupted,
+    Judged,
+    Latency,
+    ReplyEnded,
+    ReplyStarted,
+    Resumed,
+    TurnEnded,
+)
 from cleans2s.recording import Recording
+from cleans2s.strategies import Strategies
 from cleans2s.text import words_of
 
 from .utterances import FLOOR, Sound, Utterance
@@ -45,6 +57,8 @@ class Answer:
     pauses_cut: int
     early_ends: int
     failed: list[str] = field(default_factory=list[str])
+    judged: str = ""
+    """The strategy that the judge would have chosen for the last of it, where every turn is answered all the same."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +113,7 @@ def measure_answer(utterance: Utterance, recording: Recording, begins_s: float) 
         sum(cut),
         len(early) - len(in_pauses),
         [f"{event.stage}: {event.error}" for event in recording.events if isinstance(event, Failed)],
+        next((Strategies().choose(e.probabilities).name for e in reversed(recording.events) if isinstance(e, Judged)), ""),
     )
 
 
@@ -187,6 +202,7 @@ def summary(answers: list[Answer], overlaps: list[Overlap]) -> dict[str, Any]:
         "answered": sum(answer.outcome == "answered" for answer in answers),
         "no_reply": [answer.file for answer in answers if answer.outcome == "no_reply"],
         "spoken_over": [answer.file for answer in answers if answer.outcome == "spoken_over"],
+        "judged_silent": [answer.file for answer in answers if answer.judged == "silence"],
         "barge_in_ms": barge_in,
         "barge_ins": len(barge_ins),
         "barge_ins_missed": [overlap.text for overlap in barge_ins if not overlap.interrupted],

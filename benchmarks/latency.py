@@ -113,8 +113,9 @@ class Bench:
         return talked
 
     async def answer(self, utterance: Utterance, name: str) -> Answer:
+        """Every turn is answered, whatever the judge makes of it (prose read aloud: silence): this is about speed."""
         sound = Audio.from_file(utterance.path).resampled(RATE)
-        if talked := await self.converse(name, [sound], self.config):
+        if talked := await self.converse(name, [sound], dataclasses.replace(self.config, strategies=("standard",))):
             return measure_answer(utterance, talked.recording, talked.spoken_s[0] - sound.audible_span_s()[1])
         nothing = measure_answer(utterance, Recording(sound, Audio(silence(0)), []), 0.0)
         return dataclasses.replace(nothing, failed=[f"nothing happened for {STALLED_S:.0f} s"])
@@ -253,6 +254,7 @@ def table(result: dict[str, Any]) -> str:
     silent = [*result["no_reply"], *result["spoken_over"]]
     facts = {
         "answered": f"{result['answered']} of {total}" + (f", not {', '.join(silent)}" if silent else ""),
+        "judged not spoken to it": f"{len(result['judged_silent'])}: {', '.join(result['judged_silent'])}",
         "pauses cut": f"{share(result['pauses_cut'])} of {result['pauses']}; {result['early_ends']} other early ends",
         "word error rate": share(result["word_error_rate"]),
         "barge-ins missed": f"{len(result['barge_ins_missed'])} of {result['barge_ins']}",

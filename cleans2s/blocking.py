@@ -7,9 +7,11 @@ runs it, at its next item; a call that cannot be stopped midway ends unheard.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import inspect
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -23,6 +25,21 @@ from .errors import StageError
 STEP_GRACE_S = 1.0
 """How long a cancelled run may take to notice it before it is left behind; far above the longest step of an embedded
 engine (about 0.2 s), so that leaving a session normally leaves no thread."""
+
+
+EXIT_GRACE_S = 5.0
+"""How long the end of the process waits for runs that were left behind: native code that still computes while the libraries
+below it are taken down crashes (seen: a segmentation fault of a prompt being read on a busy machine)."""
+
+THREAD = "cleans2s-engine"
+
+
+@atexit.register
+def _let_finish() -> None:
+    until_s = time.monotonic() + EXIT_GRACE_S
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join(max(0.0, until_s - time.monotonic()))
 
 
 _at_work: set[threading.Event] = set()
@@ -95,7 +112,7 @@ async def _in_thread(places: threading.Semaphore, start: Callable[[], Iterator[A
             raise failure[0]
 
     _at_work.add(left)
-    threading.Thread(target=run, name="cleans2s-engine", daemon=True).start()
+    threading.Thread(target=run, name=THREAD, daemon=True).start()
     try:
         async with aclosing(items()) as received:
             yield received

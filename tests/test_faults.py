@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import threading
 
 import anyio
@@ -203,6 +205,33 @@ def test_a_blocking_engine_that_hangs_is_left_behind():
         anyio.run(play)
     finally:
         engine.never.set()
+
+
+LEAVING = """
+import sys, time
+import anyio
+from pathlib import Path
+from cleans2s import blocking
+
+blocking.STEP_GRACE_S = 0.05
+class Slow:
+    def speak(self, file):
+        time.sleep(1.5)
+        Path(file).write_text("done")
+
+async def main():
+    with anyio.move_on_after(0.1):
+        await blocking.call(Slow().speak, sys.argv[1])
+
+anyio.run(main)
+"""
+
+
+def test_the_end_of_the_process_waits_for_a_run_that_was_left_behind(tmp_path):
+    """Native code that went on while its libraries are taken down would crash."""
+    done = subprocess.run([sys.executable, "-c", LEAVING, str(tmp_path / "file")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "file").read_text() == "done"
 
 
 def test_cancelling_at_any_moment_leaves_nothing_running():

@@ -20,13 +20,17 @@ def main() -> None:
     parser.add_argument(
         "--profile", "--config", metavar="NAME|FILE.toml", default="embedded", help="engines and settings of the agent"
     )
+    parser.add_argument("--documents", metavar="DIR", help="a folder of documents that the agent knows, or an index of them")
+    parser.add_argument("--web", action="store_true", default=None, help="look on the web for what the documents do not say")
     parser.add_argument("--record", metavar="DIR", default="", help="keep every conversation in a folder; the page says so")
     options = parser.parse_args()
     serving = Serving.from_environment(record=options.record)
     if not (options.share or serving.profiles or "SPACE_ID" in os.environ):
         serving = replace(serving, profiles=tuple(names()))  # where nobody else spends our keys and memory
     signal.signal(signal.SIGTERM, stop)
-    app(load(options.profile), serving).launch(server_name=options.host, server_port=options.port, share=options.share)
+    looks = {name: value for name in ("documents", "web") if (value := getattr(options, name)) is not None}
+    config = load(options.profile).changed(looks)
+    app(config, serving).launch(server_name=options.host, server_port=options.port, share=options.share)
 
 
 def stop(number: int, frame: object) -> None:

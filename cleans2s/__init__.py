@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import version
 
 if TYPE_CHECKING:
-    from .ask import Answer, ask
+    from .answer import Answer, ask
     from .audio import Audio
     from .config import Config
     from .errors import Cleans2sError
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "Answer": "ask",
+    "Answer": "answer",
     "Audio": "audio",
     "Cleans2sError": "errors",
     "Config": "config",
@@ -53,7 +53,7 @@ _HOME = {
     "Timeline": "timeline",
     "WebSearchHelper": "websearch",
     "app": "page",
-    "ask": "ask",
+    "ask": "answer",
 }
 
 

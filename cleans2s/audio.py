@@ -99,10 +99,14 @@ class Audio:
         return (loud[0] / self.rate, (loud[-1] + 1) / self.rate) if loud.size else (0.0, 0.0)
 
     def _repr_html_(self) -> str:
-        buffer = io.BytesIO()
-        save_wav(buffer, self.samples, self.rate)
-        data = base64.b64encode(buffer.getvalue()).decode()
-        return f'<audio controls src="data:audio/wav;base64,{data}"></audio>'
+        return player(self.samples, self.rate)
+
+
+def player(samples: Samples, rate: int) -> str:
+    """An element of a page that plays sound of shape (n,) or (n, channels)."""
+    save_wav(buffer := io.BytesIO(), samples, rate)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<audio controls src="data:audio/wav;base64,{data}"></audio>'
 
 
 def save_wav(target: str | os.PathLike[str] | io.BytesIO, samples: Samples, rate: int) -> None:

@@ -56,6 +56,7 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
     talk.add_argument("--events", metavar="FILE.jsonl", help="event log (default: beside --out)")
     talk.add_argument("--timeline", metavar="FILE.png", help="a picture of the conversation")
     talk.add_argument("--profile", "--config", metavar="NAME|FILE.toml", help="engines and settings (default: embedded)")
+    _add_lookup(talk)
     talk.add_argument("--record", metavar="DIR", help="keep the conversation in a folder: sound, events, settings; see replay")
     talk.set_defaults(run=_talk)
 
@@ -75,6 +76,7 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
     serve.add_argument("--idle-s", type=float, metavar="S", help="end a conversation in which nothing is said for so long")
     serve.add_argument("--session-s", type=float, metavar="S", help="longest conversation")
     serve.add_argument("--profile", "--config", metavar="NAME|FILE.toml", help="engines and settings (default: embedded)")
+    _add_lookup(serve)
     serve.add_argument("--record", metavar="DIR", help="keep every conversation in a folder; clients are told")
     serve.set_defaults(run=_serve)
 
@@ -118,6 +120,11 @@ def _parser(measures: bool) -> argparse.ArgumentParser:
     return parser
 
 
+def _add_lookup(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--documents", metavar="DIR", help="answer from a folder of documents, or an index of `cleans2s rag`")
+    command.add_argument("--web", action="store_true", help="look questions about the world up in the web")
+
+
 def _overrides(parser: argparse.ArgumentParser, rest: Sequence[str]) -> dict[str, str]:
     """`--llm.temperature 0.5 --interruption=off` as settings."""
     settings: dict[str, str] = {}
@@ -135,7 +142,13 @@ def _overrides(parser: argparse.ArgumentParser, rest: Sequence[str]) -> dict[str
 def _config(options: argparse.Namespace) -> Config:
     from . import profiles
 
-    return profiles.load(getattr(options, "profile", None) or profiles.DEFAULT).changed(options.settings)
+    looked_up = {name: value for name in ("documents", "web") if (value := getattr(options, name, None))}
+    config = profiles.load(getattr(options, "profile", None) or profiles.DEFAULT).changed(options.settings | looked_up)
+    if config.documents:
+        from .lookup.documents import Documents
+
+        Documents(config.documents).check()  # a wrong name costs no wait
+    return config
 
 
 def _console() -> Console:
@@ -201,6 +214,10 @@ def _show(console: Console, event: Event) -> None:
             line("[dim]     [/dim]", f"({strategy}: {reason})")
         case e.ReplyText():
             line("[bold green]agent[/bold green]", event.text)
+        case e.Sources(_, _, sources):
+            for source in sources:
+                if source["cited"]:
+                    line("[dim]     [/dim]", f"[{source['number']}] {source['title']} ({source['url'] or source['file']})")
         case e.Ignored():
             line("[dim]…    [/dim]", f"({event.reason}{f': {event.text}' if event.text else ''})")
         case e.Interrupted():

@@ -33,6 +33,7 @@ from .endpoint.smart_turn import SmartTurn
 from .errors import ConfigError
 from .judge.small import Small
 from .llm.llama import Llama
+from .lookup import Place
 from .stages import Engine, imported
 from .strategies import STRATEGIES
 from .tts.piper import Piper
@@ -67,6 +68,9 @@ ENGINES: dict[str, dict[str, str]] = {
 }
 """Settings class of every engine by role and name. Packages add rows with entry points in the group `cleans2s.<role>`."""
 
+LAZY = {"websearch": "cleans2s.lookup.web:Web"}
+"""Settings that are None until something of them is set, and their class, which is not imported before."""
+
 INSTRUCTIONS = "You are a friendly and helpful assistant in a spoken conversation. You answer in one or two short sentences."
 
 
@@ -79,6 +83,8 @@ class Limits:
     judge_s: float = 5.0
     llm_s: float = 20.0
     tts_s: float = 15.0
+    documents_s: float = 3.0
+    search_s: float = 6.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,16 @@ class Config:
     """Who is remembered from one conversation to the next: a name, or the path of an .sqlite file. ":memory:" lasts as long as
     the conversation and writes nothing; "" is none at all."""
 
+    documents: str = ""
+    """What answers are grounded on: a folder of documents, or an index that `cleans2s rag add --index DIR` has made; "" for
+    nothing."""
+
+    web: bool = False
+    """Whether questions about the world are looked up in the web. The words of such a question leave this machine."""
+
+    websearch: Engine[Any] | None = None
+    """How the web is searched (see `websearch.WebSearchHelper`), or another engine that finds; None for the defaults."""
+
     effects: Effects = field(default_factory=Effects)
     """Volume, speed and pitch of the voice, whichever engine it comes from."""
 
@@ -136,7 +152,17 @@ class Config:
 
     @property
     def engines(self) -> tuple[Engine[Any], ...]:
-        return self.vad, self.endpoint, self.asr, self.llm, self.tts, self.judge
+        return self.vad, self.endpoint, self.asr, self.llm, self.tts, self.judge, *self.finders.values()
+
+    @property
+    def finders(self) -> dict[Place, Engine[Any]]:
+        """Where something is looked up. Nothing of it is imported while there is none."""
+        found: dict[Place, Engine[Any]] = {}
+        if self.documents:
+            found["documents"] = imported("cleans2s.lookup.documents:Documents")(self.documents)
+        if self.web:
+            found["search"] = self.websearch or imported(LAZY["websearch"])()
+        return found
 
     @classmethod
     def from_file(cls, path: str | Path) -> Config:
@@ -176,6 +202,8 @@ def build(kind: type[Any], values: Mapping[str, Any], base: Any = None, where: s
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise ConfigError(f"unknown setting {where + name!r}: {hint}valid are {', '.join(sorted(fields))}")
         current = getattr(base, name)
+        if current is None and name in LAZY and isinstance(value, Mapping):
+            current = imported(LAZY[name])()
         if not dataclasses.is_dataclass(current):
             changes[name] = _converted(value, hints[name], where + name)
         elif not isinstance(value, Mapping):

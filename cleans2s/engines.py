@@ -6,7 +6,7 @@ import contextlib
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
@@ -18,10 +18,14 @@ from .effects import Shaper
 from .errors import StageError
 from .events import StageRan
 from .judge import Judge, Judgement, Situation
+from .lookup import Finder, Place, Refreshed
 from .memory import Ask, Encoder
 from .memory.asking import asking
 from .stages import Chat, ToolCall, Transcript, VADStream, Wishes
 from .text import hesitates
+
+if TYPE_CHECKING:
+    from .rag.passages import Passage
 
 AS_CONFIGURED = Wishes()
 
@@ -32,20 +36,27 @@ class Engines:
     def __init__(self, config: Config, clock: Callable[[], float], note: Callable[[StageRan], None]) -> None:
         self._config = config
         self._clock, self._note = clock, note
+        self.finders: dict[Place, Finder] = {}
+        """Where things can be looked up."""
 
     async def load(self, config: Config | None = None) -> None:
         """Once per process for equal settings; a second session gets the same ones. If one cannot be loaded, those that
         were there stay."""
         config = config or self._config
-        vad, endpoint, asr, llm, tts, judge = [
+        vad, endpoint, asr, llm, tts, judge, *others = [
             stages.loaded(each) or await to_thread.run_sync(stages.load, each) for each in config.engines
         ]
+        finders: dict[Place, Finder] = dict(zip(config.finders, others, strict=True))
+        for finder in finders.values():
+            if isinstance(finder, Refreshed) and finder not in self.finders.values():
+                await to_thread.run_sync(finder.refresh)  # it may have been loaded for another conversation, long ago
         self._vad: stages.VAD = vad
         self._endpoint: stages.EndOfTurn = endpoint
         self._asr: stages.ASR = asr
         self._llm: stages.LLM = llm
         self._tts: stages.TTS = tts
         self._judge: Judge = judge
+        self.finders = finders
         self.encoder: Encoder | None = getattr(judge, "encoder", None)
         self._config = config
 
@@ -104,6 +115,24 @@ class Engines:
         judgement: Judgement = await stage_value("judge", limit_s, self._judge.judge, situation)
         self._ran("judge", started_s, judgement.strategy)
         return judgement
+
+    async def find(self, place: Place, query: str) -> list[Passage]:
+        """Passages of the documents or of the web; none where nothing fits."""
+        if not (finder := self.finders.get(place)):
+            return []  # it was switched off meanwhile
+        started_s = self._clock()
+        found: list[Passage] = await stage_value(place, self._limit_s(place), finder.find, query)
+        self._ran(place, started_s, f"{len(found)} passages: {query}")
+        return found
+
+    async def quote(self, place: Place, query: str, passages: list[Passage]) -> list[tuple[int, str]]:
+        """What of them can be said as it stands."""
+        if not (finder := self.finders.get(place)):
+            return []
+        return await stage_value(place, self._limit_s(place), finder.quote, query, passages)
+
+    def _limit_s(self, place: Place) -> float:
+        return self._config.limits.documents_s if place == "documents" else self._config.limits.search_s
 
     async def read_ahead(self, chat: Chat) -> None:
         """While somebody speaks, the language model reads what the next prompt will probably begin with. A fault

@@ -7,10 +7,12 @@ numbered from 1, and everything that belongs to a user's turn and to the reply t
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from .audio import Audio
 from .stages import ToolCall
+
+SOURCE_CHARS = 400
 
 Ending: TypeAlias = Literal["finished", "interrupted", "failed", "dropped"]
 """How a reply ended: said to the end, cut by the user, cut by an engine's failure, or never begun to be heard."""
@@ -85,13 +87,39 @@ class Judged:
     until: str = ""
 
 
+class Source(TypedDict):
+    """A passage that a reply is grounded on. All words in it are somebody else's."""
+
+    number: int
+    """From 1, in the order of the passages."""
+
+    kind: Literal["document", "web"]
+    title: str
+    """With heading and page, for a person."""
+
+    url: str
+    """Of a web page; "" for a document."""
+
+    file: str
+    """A document's name, or its place in the folder; "" for a web page."""
+
+    text: str
+    """The passage, cut to `SOURCE_CHARS`."""
+
+    score: float
+    """From 0 to 1; see `rag.passages.Passage.score`."""
+
+    cited: bool
+    """Whether the reply quotes or cites it."""
+
+
 @dataclass(frozen=True)
 class Sources:
-    """What the reply to this turn is grounded on, numbered from 1 in this order: title, address and text of each."""
+    """What the reply to this turn is grounded on. It comes again when it is known what the reply cites; the last one counts."""
 
     at_s: float
     turn: int
-    sources: list[dict[str, str]]
+    sources: list[Source]
 
 
 @dataclass(frozen=True)
@@ -225,7 +253,7 @@ class StageRan:
     """One run of an engine, for the timeline; `detail` is what came of it."""
 
     at_s: float
-    stage: Literal["asr", "endpoint", "judge", "llm", "tts", "memory", "search"]
+    stage: Literal["asr", "endpoint", "judge", "llm", "tts", "memory", "documents", "search"]
     started_s: float
     ended_s: float
     detail: str

@@ -66,7 +66,7 @@ class Initiative:
             try:
                 if await self._mind.digest():
                     self._outbox.note(ev.MemoryChanged(session.now_s))
-                line = self._mind.unasked(session.config, session.now_s - quiet_since_s)
+                line = self._mind.manners.unasked(session.config, session.now_s - quiet_since_s, self._mind.memory)
             except StageError as failure:
                 self._outbox.note(ev.Failed(session.now_s, failure.stage, failure.message))
                 continue

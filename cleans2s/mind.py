@@ -1,4 +1,5 @@
-"""What the agent makes of a turn before it answers: what it remembers, what the judge says, and so how it will answer.
+"""What the agent makes of a turn before it answers: what it remembers, what the judge says, what is to be looked up, and so
+how it will answer.
 
 All of it runs while it is still open whether the turn is over (or, to cut in, while the user still speaks), beside the
 opinions on that, so it costs the reply no time.
@@ -12,30 +13,32 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
 
-from . import characters, openers
 from . import events as ev
+from . import openers
 from .blocking import stage_value
 from .characters import Character
 from .config import Config
 from .conversation import Conversation, Message
 from .engines import Engines
-from .errors import ConfigError, StageError
+from .errors import StageError
 from .judge import Judgement, Situation
-from .memory import FRAMING, Block, Contradiction, Greeting, Memory, Recalled, memory_file
-from .patience import FollowUps, Judged, Patience, Standing
+from .manners import Manners
+from .memory import FRAMING, Block, Contradiction, Memory, Recalled, memory_file
+from .patience import Judged, Patience, Standing
 from .stages import Transcript
 from .strategies import STANDARD, STRATEGIES, Strategies, Strategy
 from .text import HAN, language_of
 
+if TYPE_CHECKING:
+    from .lookup.search import Lookup, Search
+
 RECENT = 6
 """Messages that the judge sees before the words in question; its data set has as many."""
-
-SAID = 6
-"""The agent's last messages, whose lines are not said again."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Thought:
     standing: Standing = field(default_factory=Standing)
     """Where repeated abuse has led to."""
 
+    search: Search | None = None
+    """What is looked up for it."""
+
     @property
     def speaks(self) -> bool:
         return self.strategy.speaks or self.standing.state == "last_word"
@@ -64,6 +70,11 @@ class Thought:
     @property
     def cuts_in(self) -> bool:
         return self.strategy.may_barge_in
+
+    def ordinary(self, on: tuple[str, ...]) -> bool:
+        """Whether it is (or will be, when the user has finished) simply answered."""
+        chosen = Strategies(on).choose(self.judgement.probabilities) if self.judgement else STRATEGIES[STANDARD]
+        return not self.line and self.strategy.name == chosen.name == STANDARD
 
     def noted(self, words: str) -> str:
         """The user's words with what the agent knows beside them, for a prompt."""
@@ -82,9 +93,6 @@ DECISIONS = 200
 
 ASIDE = 0.2
 """Probability of being spoken to below which words over the agent's voice do not stop it."""
-
-GREET_AFTER_S = 1.0
-"""Silence at the beginning of a conversation after which the agent greets; who comes with a question is quicker."""
 
 SURE = 0.75
 """Score of a memory that answers the question for what was said; weaker ones may be about something else."""
@@ -105,8 +113,14 @@ def asks_memory(words: str) -> bool:
 class Mind:
     """Of one session. `now` is the time of day, for memory; all else goes by the conversation."""
 
-    def __init__(self, engines: Engines, conversation: Conversation, now: Callable[[], datetime]) -> None:
-        self._engines, self._conversation, self._now = engines, conversation, now
+    def __init__(
+        self, engines: Engines, conversation: Conversation, now: Callable[[], datetime], start: Callable[..., object]
+    ) -> None:
+        """`start` runs a coroutine function beside the conversation."""
+        self._engines, self._conversation, self._now, self._start = engines, conversation, now, start
+        self.manners = Manners(conversation, now)
+        self._lookup: Lookup | None = None
+        """None as long as there is nothing to look things up in."""
         self.memory: Memory | None = None
         self._noted: set[str] = set()
         """Messages that memory has."""
@@ -121,7 +135,11 @@ class Mind:
         """When a person last lifted a block."""
 
     async def open(self, config: Config) -> None:
-        """The memory that the settings name; the one in use stays if it is that."""
+        """The memory that the settings name; the one in use stays if it is that. And where to look things up."""
+        if self._engines.finders and not self._lookup:
+            from .lookup.search import Lookup
+
+            self._lookup = Lookup(self._engines, self._start)
         if config.memory == self._opened:
             return
         await self.close()
@@ -143,14 +161,29 @@ class Mind:
     # ── a turn ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def consider(self, said: Transcript, config: Config, partial: bool = False) -> Thought:
-        """How to answer these words, or (`partial`) whether to cut in."""
+        """How to answer these words, or (`partial`) whether to cut in; and what to look up for them. That is dropped where the
+        words turn out not to be answered in the ordinary way."""
+        if not self._lookup or not (search := self._lookup.begin(said.text)):
+            return await self._thought(said, config, partial)
+        try:
+            thought = await self._thought(said, config, partial)
+        except StageError:
+            self._lookup.drop(search)
+            raise
+        if not thought.ordinary(config.strategies):
+            self._lookup.drop(search)
+            return thought
+        search.allow(partial)
+        return replace(thought, search=search)
+
+    async def _thought(self, said: Transcript, config: Config, partial: bool = False) -> Thought:
         words, language = said.text, said.language or language_of(said.text)
-        character = self._character(config)
+        character = self.manners.character(config)
         recalled, against = await self._look_back(words)
         situation = Situation(
             words,
             partial,
-            tuple(("user" if m.role == "user" else "agent", m.text) for m in self._spoken()[-RECENT:]),
+            tuple(("user" if m.role == "user" else "agent", m.text) for m in self.manners.spoken[-RECENT:]),
             tuple(fact.text for fact in recalled.facts),
             tuple(each.why for each in against),
             " ".join(character.rules(language)) if character else "",
@@ -167,7 +200,7 @@ class Mind:
         if not partial and "silence" in on:
             thought = replace(thought, standing=self._standing(thought))
         slots = {
-            "topic": character.topic(language, self._turns(), self._last_said()) if character else "",
+            "topic": character.topic(language, self.manners.turns, self.manners.last_said) if character else "",
             "me": character.name(language) if character else "",
             "fact": openers.quoted(against[0].fact.quote, language) if against else "",
         }
@@ -178,7 +211,7 @@ class Mind:
     ) -> Thought:
         strategy, language = thought.strategy, thought.language
         if thought.standing.state == "last_word":
-            line = openers.last_word(language, thought.standing.block, self._turns())
+            line = openers.last_word(language, thought.standing.block, self.manners.turns)
             return replace(thought, strategy=STRATEGIES["refusal"], line=line)
         if thought.standing.state == "blocked":
             return replace(thought, strategy=STRATEGIES["silence"])
@@ -186,7 +219,9 @@ class Mind:
             return replace(thought, guidance=strategy.prompt(language, **slots)) if strategy.name != STANDARD else thought
         if strategy.lines:
             own = character.lines(strategy.name) if character else None
-            line = strategy.say(language, kind=thought.kind, turn=self._turns(), slots=slots, avoid=self._said(), own=own)
+            line = strategy.say(
+                language, kind=thought.kind, turn=self.manners.turns, slots=slots, avoid=self.manners.said, own=own
+            )
             return replace(thought, line=line)
         best = next((episode for episode in recalled.episodes if episode.role == "user"), None)
         if best and best.score >= SURE and asks_memory(words):
@@ -197,22 +232,24 @@ class Mind:
     def instructions(self, config: Config) -> str:
         """The system prompt: the character's, in the language of the conversation, or that of the settings."""
         try:
-            character = self._character(config)
+            character = self.manners.character(config)
         except StageError:
             return config.instructions  # the fault is reported where the turn is judged
         if not character:
             return config.instructions
-        return character.instructions(self._language(), short=not self._engines.able)
+        return character.instructions(self.manners.language(), short=not self._engines.able)
 
     async def addressed(self, said: Transcript, config: Config) -> bool:
         """Whether words over the agent's voice are spoken to it. In doubt they are: not to be stopped is worse."""
         if "silence" not in config.strategies:
             return True
-        judgement = (await self.consider(said, config)).judgement
+        judgement = (await self._thought(said, config)).judgement
         return not judgement or judgement.addressed >= ASIDE
 
     def decided(self, thought: Thought, at_s: float, turn: int) -> ev.Judged | None:
         """A turn is over, and this is how it is answered."""
+        if self._lookup:
+            self._lookup.claim(thought.search)
         self._judged.append(Judged(self._now(), thought.strategy.name, thought.kind))
         if (standing := thought.standing).until and standing.state == "last_word" and self.memory:
             self.memory.block(standing.until, "repeated abuse", self._now())
@@ -229,48 +266,7 @@ class Mind:
         this = Judged(self._now(), thought.strategy.name, thought.kind)
         return Patience().standing([*self._judged, this], self._now(), self.lifted)
 
-    def apology(self, stage: str, said: Transcript | None) -> str:
-        """Where an engine failed; "" where there is nothing to be said about it."""
-        language, turns = self._language(said), self._turns()
-        match stage:
-            case "asr":
-                return openers.say("apology_asr", language, turns)
-            case "llm":
-                return openers.say("apology_llm", language, turns)
-            case _:
-                return ""
-
-    # ── unasked ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def unasked(self, config: Config, quiet_s: float) -> str:
-        """What to say now that nobody has said anything for a while; mostly nothing."""
-        now, language = self._now(), self._language()
-        if not config.proactive or self._block():
-            return ""
-        character = self._character(config)
-        if self.memory and (promises := self.memory.due(now)):
-            promise = promises[0]
-            self.memory.done(promise.id, now)
-            return openers.say("reminder", language, self._turns(), {"topic": promise.value})
-        spoken = self._spoken()
-        if not spoken:
-            known = self.memory.greeting(now) if self.memory else Greeting()
-            if quiet_s < GREET_AFTER_S or not (character or known.last_met):
-                return ""
-            me = character.name(language) if character else ""
-            own = character.lines("greeting") if character else None
-            topic = known.left_open[0].text if known.left_open else ""
-            return openers.greeting(
-                language, me, self._turns(), name=known.name, last_met=known.last_met, now=now, left_open=topic, own=own
-            )
-        done = next((n for n, message in enumerate(reversed(spoken)) if message.role == "user"), len(spoken) + 1) - 1
-        last = next((message.text for message in reversed(spoken) if message.role == "user"), "")
-        after_s = FollowUps().after_s(max(done, 0), last)
-        if after_s is None or quiet_s < after_s:
-            return ""
-        slots = {"topic": character.topic(language, self._turns(), self._last_said())} if character else {}
-        own = character.lines("follow_up") if character else None
-        return openers.say("follow_up", language, done + self._turns(), slots, self._said(), own)
+    # ── between turns ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def unblock(self) -> None:
         """What was said before does not count any more."""
@@ -280,7 +276,7 @@ class Mind:
 
     async def digest(self) -> bool:
         """Puts what was said since into memory, and memory in order; returns whether anything changed."""
-        new = [m for m in self._spoken() if m.id not in self._noted and (m.role == "user" or m.ending)]
+        new = [m for m in self.manners.spoken if m.id not in self._noted and (m.role == "user" or m.ending)]
         if not new or not self.memory:
             return False
         self._noted.update(message.id for message in new)
@@ -297,6 +293,10 @@ class Mind:
         while memory.digest().left:
             pass
 
+    def leave_out(self, id: str) -> None:
+        """A reply that is not put into memory: what it says are strangers' words."""
+        self._noted.add(id)
+
     def _block(self) -> Block | None:
         return self.memory.blocked(self._now()) if self.memory else None
 
@@ -305,37 +305,13 @@ class Mind:
     async def _look_back(self, words: str) -> tuple[Recalled, tuple[Contradiction, ...]]:
         if not self.memory:
             return Recalled(), ()
-        in_prompt = [message.id for message in self._spoken()] if self._engines.able else []
+        in_prompt = [message.id for message in self.manners.spoken] if self._engines.able else []
         return await stage_value("memory", MEMORY_S, self._searched, self.memory, words, self._now(), in_prompt)
 
     def _searched(
         self, memory: Memory, words: str, now: datetime, without: list[str]
     ) -> tuple[Recalled, tuple[Contradiction, ...]]:
         return memory.recall(words, now, without=without), memory.contradictions(words)
-
-    def _spoken(self) -> list[Message]:
-        return [message for message in self._conversation.messages if message.role in ("user", "assistant") and message.text]
-
-    def _turns(self) -> int:
-        return sum(message.role == "user" for message in self._conversation.messages)
-
-    def _said(self) -> list[str]:
-        return [message.text for message in self._spoken() if message.role == "assistant"][-SAID:]
-
-    def _last_said(self) -> str:
-        return " ".join(self._said()[-1:])
-
-    def _character(self, config: Config) -> Character | None:
-        """Read anew each time, so that a file can be edited while the conversation runs."""
-        try:
-            return characters.load(config.character) if config.character else None
-        except ConfigError as error:
-            raise StageError("judge", str(error)) from None
-
-    def _language(self, said: Transcript | None = None) -> str:
-        """Of the conversation, by what the user said last."""
-        words = [message.text for message in self._spoken() if message.role == "user"]
-        return (said and said.language) or language_of(" ".join(words[-1:]))
 
 
 def _file(named: str) -> Path:

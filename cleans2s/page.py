@@ -17,8 +17,8 @@ from typing import Any
 import gradio as gr
 from gradio.themes import Soft
 
-from . import page_mind, profiles, references, uploads
-from .ask import answer_of
+from . import page_documents, page_mind, profiles, references, uploads
+from .answer import answer_of
 from .audio import Audio
 from .config import Config
 from .engines import Engines
@@ -42,12 +42,13 @@ MOUNT = """
 const root = new URL((window.gradio_config && window.gradio_config.root) || '.', location.href);
 const base = root.href.replace(/\\/?(\\?.*)?$/, '/');
 const panel = element.querySelector('.cleans2s-talk');
-const modules = ['talk', 'voice', 'ready', 'words'].map((name) => import(`${base}cleans2s/web/${name}.js`));
-Promise.all(modules).then(([{ mount }, { Voice }, { ready }, { texts }]) => {
+const modules = ['talk', 'voice', 'ready', 'words', 'shelf'].map((name) => import(`${base}cleans2s/web/${name}.js`));
+Promise.all(modules).then(([{ mount }, { Voice }, { ready }, { texts }, { shelfOf }]) => {
   const address = base.replace(/^http/, 'ws') + 'v1/realtime';
   const url = () => address + (panel.dataset.profile ? `?profile=${encodeURIComponent(panel.dataset.profile)}` : '');
   const settings = { proactive: panel.dataset.proactive === 'true' };
-  mount(panel, { Voice, url, token: () => server.ticket(), settings });
+  const token = () => server.ticket();
+  mount(panel, { Voice, url, token, settings, shelf: shelfOf(base, token), web: panel.dataset.web === 'true' });
   ready(panel, base, texts());
 });
 """
@@ -89,6 +90,8 @@ def app(config: Config | None = None, serving: Serving | None = None) -> App:
         with gr.Tab(i18n("talk")):
             talk_panel(server)
             settings(server)
+        with gr.Tab(i18n("compare")):
+            page_documents.compare(server)
         with gr.Tab(i18n("offline")):
             offline(server.config)
         with gr.Tab(i18n("connect")):
@@ -105,8 +108,9 @@ def talk_panel(server: Server) -> gr.HTML:
     def ticket(_: object) -> str:  # Gradio's own login, where there is one, guards this call
         return server.ticket()
 
+    switches = " ".join(f'data-{name}="{str(getattr(server.config, name)).lower()}"' for name in ("proactive", "web"))
     return gr.HTML(
-        html_template=f'<div class="cleans2s-talk" data-proactive="{str(server.config.proactive).lower()}"></div>',
+        html_template=f'<div class="cleans2s-talk" {switches}></div>',
         js_on_load=MOUNT,
         server_functions=[ticket],
         elem_id="cleans2s-talk",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .audio import Audio, Samples, save_wav, silence
+from .audio import Audio, Samples, player, save_wav, silence
 from .events import Ducked, Event, Interrupted, ReplyAudio, Resumed, as_json
 
 FADE_S = 0.005
@@ -27,14 +27,19 @@ class Recording:
 
     def save_wav(self, path: str | Path) -> None:
         """Stereo: left the user, right the agent as it would have been heard."""
-        length = max(len(self.user.samples), len(self.agent.samples))
-        both = [np.pad(a.samples, (0, length - len(a.samples))) for a in (self.user, self.agent)]
-        save_wav(path, np.stack(both, axis=1), self.user.rate)
+        save_wav(path, self._both(), self.user.rate)
 
     def save_events(self, path: str | Path) -> None:
         """One JSON object a line."""
         lines = (json.dumps(as_json(event), ensure_ascii=False) for event in self.events)
         Path(path).write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+    def _repr_html_(self) -> str:
+        return player(self._both(), self.user.rate)
+
+    def _both(self) -> Samples:
+        length = max(len(self.user.samples), len(self.agent.samples))
+        return np.stack([np.pad(a.samples, (0, length - len(a.samples))) for a in (self.user, self.agent)], axis=1)
 
 
 def as_heard(events: list[Event], rate: int) -> Audio:

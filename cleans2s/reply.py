@@ -9,7 +9,7 @@ import anyio
 
 from .audio import Audio, silence
 from .conversation import Message, new_id
-from .events import Latency
+from .events import Latency, Source
 from .mind import Thought
 from .playback import Playback
 from .stages import Chat, ToolCall, Transcript, Wishes
@@ -89,6 +89,9 @@ class Reply:
 
     written: str = ""
     """What the agent answered so far, of a reply in writing."""
+
+    sources: list[Source] = field(default_factory=list[Source])
+    """What it is grounded on."""
 
     cut_short: bool = False
     """Whether the language model would have gone on, had it been allowed to."""

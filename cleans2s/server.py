@@ -27,8 +27,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from . import http, profiles, stages
+from . import document_routes, http, profiles, stages
 from .config import Config
+from .document_desk import Desk
 from .engines import Engines
 from .errors import Cleans2sError, ConfigError
 from .metrics import Metrics
@@ -262,16 +263,17 @@ class Server:
             Route("/healthz", self._health),
             Route("/metrics", self._metrics),
             Route("/cleans2s/web/{name}", _web),
+            *(self._guarded(route, waits=False) for route in document_routes.routes(Desk(), self.config, self._chosen)),
             *(self._guarded(route) for route in http.routes(self._engines, self.config)),
         ]
 
-    def _guarded(self, route: Route) -> Route:
-        """The same, for those who may come in, and only when the engines are there."""
+    def _guarded(self, route: Route, waits: bool = True) -> Route:
+        """The same, for those who may come in; where it `waits`, only when the engines are there."""
 
         async def guarded(request: Request) -> Response:
             if refusal := self._refusal(request):
                 return _error(*refusal)
-            if self.loading.state != "ready":
+            if waits and self.loading.state != "ready":
                 return _error(503, "not_ready", f"not ready: {self.loading.what}")
             return await route.endpoint(request)
 

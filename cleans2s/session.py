@@ -1,8 +1,8 @@
 """THE FILE: one conversation, from the microphone to the loudspeaker.
 
-    hear ─→ VAD ─→ turn.py ─┬ speech ────→ partial words: cut in? (and, over the agent's voice: whose turn is it?)
-                            ├ soft end ──→ respond: transcribe ─→ judge ∥ opinions on the end ─→ think ─→ speak ─→ ┃ gate
-                            └ turn end ──→ open the gate                                                           ┃ ─→ play
+    hear ─→ VAD ─→ turn.py ─┬ speech ────→ partial words: look up? cut in? (and, over the agent's voice: whose turn is it?)
+                            ├ soft end ──→ respond: transcribe ─→ judge ∥ look up ∥ opinions on the end ─→ think ─→ speak ┃
+                            └ turn end ──→ open the gate                                                             gate ┃ play
 
 All work on a reply begins at the soft end, while it is still open whether the user has finished, and waits at one gate
 before playback. If the user goes on, the reply is cancelled and nothing of it was heard; if the turn ends, it is (nearly)
@@ -12,7 +12,7 @@ ready. Interruption is the reply's cancel scope.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Literal
@@ -37,8 +37,9 @@ from .player import play
 from .recorder import Recorder
 from .reply import Reply, Request
 from .speech import Sound, spoken, written
-from .stages import Chat, Finish, ToolCall, Transcript
+from .stages import ToolCall, Transcript
 from .text import StablePrefix, words_of
+from .thinking import Thinking
 from .turn import FRAME, End, Onset, Pause, Resumption, TurnDetector, TurnEvent
 
 PREROLL = RATE // 4
@@ -97,7 +98,7 @@ class Session:
         self._partial_from = 0
         self._partial_running = anyio.Lock()
         self._engines = Engines(self.config, self._clock, lambda event: self._outbox.note(event))
-        self._mind = Mind(self._engines, self.conversation, self._time)
+        self._mind = Mind(self._engines, self.conversation, self._time, lambda *run: self._tasks.start_soon(*run))
         self._exit = AsyncExitStack()
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,7 +111,8 @@ class Session:
         self.began, self._began_at = anyio.current_time(), datetime.now().astimezone()
         self._recorder.begin(self.config, self._clock, self._outbox.note)
         self._tasks = await self._exit.enter_async_context(anyio.create_task_group())
-        self._tasks.start_soon(self._engines.read_ahead, self._chat("Hello"))
+        self._thinking = Thinking(self, self._mind, self._engines, self._outbox)
+        self._tasks.start_soon(self._engines.read_ahead, self._thinking.prompt("Hello"))
         self._initiative = Initiative(self, self._mind, self._engines, self._outbox)
         self._tasks.start_soon(self._initiative.take)
         return self
@@ -328,18 +330,19 @@ class Session:
                 if over := self._speaking:
                     await self._overheard(over, onset, said, voiced_s)
                 else:
-                    await self._engines.read_ahead(self._chat(said.text))
-                    await self._consider_cutting_in(onset, said)
+                    await self._engines.read_ahead(self._thinking.prompt(said.text))
+                    await self._consider(onset, said)
 
-    async def _consider_cutting_in(self, onset: int, said: Transcript) -> None:
-        """The agent takes the floor while the user speaks: politely, and seldom. What was said so far is the turn."""
-        if not (self.config.proactive and self.config.hands_free and self.request):
+    async def _consider(self, onset: int, said: Transcript) -> None:
+        """What was said so far may be something to look up. Or the agent takes the floor while the user speaks: politely, and
+        seldom; then it is the turn."""
+        if not (self.config.hands_free and self.request and (self.config.proactive or self.config.finders)):
             return
         try:
             thought = await self._mind.consider(said, self.config, partial=True)
         except StageError:
             return  # the whole turn is judged again, and a failure is reported there
-        if thought.cuts_in and self._turns.onset == onset and not self._speaking:
+        if thought.cuts_in and self.config.proactive and self._turns.onset == onset and not self._speaking:
             await self._on(Resumption(self._turns.heard))
             reply = self._heard_turn(onset, self._turns.heard)
             reply.said, reply.thought = said, thought
@@ -417,7 +420,7 @@ class Session:
                 ending: ev.Ending = "dropped"
                 if await self._decide(reply):
                     if reply.request and reply.answers:
-                        ending = await self._deliver(reply, self._think(reply, reply.request))
+                        ending = await self._deliver(reply, self._thinking.words(reply, reply.request))
                     else:
                         await self._take_the_floor(reply)
             except StageError as failure:
@@ -479,25 +482,9 @@ class Session:
         """Says in words that this reply failed, where there still is a voice."""
         has_floor = await self._take_the_floor(reply)
         await self._outbox.put(ev.Failed(self.now_s, failure.stage, failure.message))
-        if has_floor and reply.wants_floor and (words := self._mind.apology(failure.stage, reply.said)):
+        if has_floor and reply.wants_floor and (words := self._mind.manners.apology(failure.stage, reply.said)):
             await self._deliver(reply, _words(words))
         return "failed"
-
-    async def _think(self, reply: Reply, request: Request) -> AsyncGenerator[str | ToolCall]:
-        assert reply.said
-        if line := request.line or (reply.thought and reply.thought.line):
-            yield line
-            return
-        words = "" if reply.message else reply.said.text
-        chat = self._chat(words, request)
-        if reply.thought and words:
-            chat[-1] = chat[-1] | {"content": reply.thought.noted(chat[-1]["content"])}
-        async with aclosing(self._engines.think(chat, request.wishes)) as thoughts:
-            async for thought in thoughts:
-                if isinstance(thought, Finish):
-                    reply.cut_short = thought.reason == "length"
-                else:
-                    yield thought
 
     async def _deliver(self, reply: Reply, thoughts: AsyncGenerator[str | ToolCall]) -> ev.Ending:
         """Speak (or write) what is thought, ahead as far as small buffers reach, and play it once the gate is open."""
@@ -534,6 +521,8 @@ class Session:
         if reply.answers and reply.request:
             reply.mark("due", self.now_s)
             await self._outbox.put(ev.ReplyDue(self.now_s, reply.turn, reply.id, reply.request.speaks))
+            if reply.sources:
+                await self._outbox.put(ev.Sources(self.now_s, reply.turn, reply.sources))
 
     # ── opinions on whether the turn is over ──────────────────────────────────────────────────────────────────────────
 
@@ -555,13 +544,6 @@ class Session:
                     await self._on(event)
         except StageError as failure:
             self._outbox.note(ev.Failed(self.now_s, failure.stage, failure.message))
-
-    def _chat(self, words: str, request: Request | None = None) -> Chat:
-        request = request or self.request or Request()
-        instructions = self._mind.instructions(self.config) if request.instructions is None else request.instructions
-        if request.chat is not None:
-            return [{"role": "system", "content": instructions}, *request.chat]
-        return self.conversation.prompt(instructions, words)
 
 
 async def _words(text: str) -> AsyncGenerator[str | ToolCall]:

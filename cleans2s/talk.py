@@ -17,6 +17,7 @@ from .errors import AudioError, ConfigError
 from .events import Event, ReplyAudio, ReplyStarted, SpeechStarted
 from .recording import Recording, as_heard
 from .session import Session
+from .timeline import Timeline
 
 CHUNK = RATE // 50
 """20 ms, a usual microphone frame."""
@@ -46,10 +47,20 @@ class Moment:
 
 @dataclass
 class Talk:
+    """A conversation that is over. In a notebook it shows itself: both voices (left the user, right the agent), and who spoke
+    when."""
+
     recording: Recording
     conversation: Conversation
     spoken_s: list[float]
     """When the last audible sample of each file was played, in seconds of the recording."""
+
+    @property
+    def timeline(self) -> Timeline:
+        return Timeline(self.recording, self.conversation)
+
+    def _repr_html_(self) -> str:
+        return self.recording._repr_html_() + self.timeline.html()  # pyright: ignore[reportPrivateUsage]
 
 
 async def talk(

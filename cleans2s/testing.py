@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import AsyncIterator, Awaitable, Callable
+from array import array
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -31,18 +31,42 @@ from .audio import RATE, Audio, Samples, silence
 from .blocking import threads_at_work
 from .config import Config
 from .events import Event
-from .judge import Judgement, Situation
-from .recording import as_heard
+from .recording import Recording, as_heard
+from .running import run
+from .scripted import (
+    VOICE_RATE,
+    Scripted,
+    ScriptedASR,
+    ScriptedEndOfTurn,
+    ScriptedFinder,
+    ScriptedJudge,
+    ScriptedLLM,
+    ScriptedTTS,
+    ScriptedVAD,
+)
 from .session import Session
-from .stages import Chat, Transcript
+from .timeline import Timeline
+
+__all__ = [
+    "Scripted",
+    "ScriptedASR",
+    "ScriptedEndOfTurn",
+    "ScriptedFinder",
+    "ScriptedJudge",
+    "ScriptedLLM",
+    "ScriptedTTS",
+    "ScriptedVAD",
+    "Stage",
+    "User",
+    "VirtualClockLoop",
+    "on_virtual_clock",
+]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 
 STEP_S = 0.02
 """A microphone frame of the scripted user."""
-
-VOICE_RATE = 16_000
 
 THREAD_S = 1.0
 """Real seconds that the clock stands still for a thread at work; one that takes longer hangs, and time goes on."""
@@ -78,121 +102,9 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
 
 
 def on_virtual_clock(play: Callable[[], Awaitable[T]]) -> T:
-    """Run a coroutine function to its end. Engines must be async here: a thread's work takes no virtual time."""
-    return anyio.run(play, backend_options={"loop_factory": VirtualClockLoop})
-
-
-# ── the scripted engines ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Scripted:
-    """Settings and loaded engine in one, as small engines may be."""
-
-    def load(self) -> Any:
-        return self
-
-
-class ScriptedVAD(Scripted):
-    """Hears speech where there is sound."""
-
-    def stream(self) -> Callable[[Samples], float]:
-        return lambda frame: float(np.abs(frame).max() > 0.0005)
-
-
-@dataclass(eq=False)
-class ScriptedEndOfTurn(Scripted):
-    p: float = 0.9
-    seconds: float = 0.03
-
-    async def complete(self, audio: Audio) -> float:
-        await anyio.sleep(self.seconds)
-        return self.p
-
-
-@dataclass(eq=False)
-class ScriptedASR(Scripted):
-    """Knows what the scripted user says: every utterance whose sound it gets, as far as it gets it."""
-
-    script: dict[int, str] = field(default_factory=dict[int, str])
-    lengths: dict[int, int] = field(default_factory=dict[int, int])
-    seconds: float = 0.08
-    confidence: float = -0.1
-
-    async def transcribe(self, audio: Audio, partial: bool = False) -> Transcript:
-        await anyio.sleep(self.seconds)
-        numbers = np.round(audio.samples * 1000).astype(int)
-        said: list[str] = []
-        for number in dict.fromkeys(n for n in numbers.tolist() if n in self.script):
-            words = self.script[number].split()
-            share = (numbers == number).sum() / self.lengths[number]
-            said.extend(words[: round(share * len(words) + 0.02)])
-        return Transcript(" ".join(said), self.confidence)
-
-
-@dataclass(eq=False)
-class ScriptedLLM(Scripted):
-    """Says its answers one after another (the last one for ever), a word at a time; `chats` is what it was asked.
-
-    Words that end in a mark of `complete_marks` are complete with probability `complete_p`.
-    """
-
-    answers: list[str] = field(default_factory=lambda: ["All right, here is an answer."])
-    first_s: float = 0.05
-    word_s: float = 0.02
-    complete_marks: str = ".?!"
-    complete_p: float = 0.6
-    chats: list[Chat] = field(default_factory=list[Chat])
-
-    async def reply(self, chat: Chat) -> AsyncIterator[str]:
-        answer = self.answers[min(len({str(c[-1]) for c in self.chats}), len(self.answers) - 1)]
-        self.chats.append(chat)
-        await anyio.sleep(self.first_s)
-        for word in answer.split():
-            yield word + " "
-            await anyio.sleep(self.word_s)
-
-    async def complete(self, words: str) -> float:
-        await anyio.sleep(self.word_s)
-        return self.complete_p if words.endswith(tuple(self.complete_marks)) else 0.0005
-
-
-@dataclass(eq=False)
-class ScriptedTTS(Scripted):
-    """A tenth of a second of tone for every character."""
-
-    char_s: float = 0.1
-    seconds: float = 0.05
-
-    async def speak(self, text: str) -> AsyncIterator[Audio]:
-        await anyio.sleep(self.seconds)
-        yield Audio(np.full(int(len(text) * self.char_s * VOICE_RATE), 0.5, np.float32), VOICE_RATE)
-
-
-@dataclass(eq=False)
-class ScriptedJudge(Scripted):
-    """Thinks of a strategy where one of its phrases is said (`{"you idiot": "refusal"}`), whose `kinds` may be told as well;
-    of an interruption only while the user still speaks. `situations` is what it was asked."""
-
-    verdicts: dict[str, str] = field(default_factory=dict[str, str])
-    kinds: dict[str, str] = field(default_factory=dict[str, str])
-    seconds: float = 0.01
-    encoder: Any = None
-    situations: list[Situation] = field(default_factory=list[Situation])
-
-    async def judge(self, situation: Situation) -> Judgement:
-        self.situations.append(situation)
-        await anyio.sleep(self.seconds)
-        said = situation.words.lower()
-        found = [name for phrase, name in self.verdicts.items() if phrase.lower() in said]
-        strategy = next((name for name in found if (name == "interruption") == situation.partial), "standard")
-        addressed = 0.05 if strategy == "silence" else 0.95
-        return Judgement(
-            {"standard": 0.1, strategy: 0.9} if strategy != "standard" else {"standard": 1.0},
-            0.9 if strategy == "interruption" else 0.0,
-            addressed=addressed,
-            kind=self.kinds.get(strategy, ""),
-            reason=f"as the script has it: {strategy}",
-        )
+    """Run a coroutine function to its end, in a notebook too. Engines must be async here: a thread's work takes no virtual
+    time."""
+    return run(play, loop_factory=VirtualClockLoop)
 
 
 # ── the stage ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -232,12 +144,17 @@ class User:
             self._asr.script.clear()
             self._asr.lengths.clear()
 
+    @property
+    def speaking(self) -> bool:
+        return bool(self._sound)
+
     def next_frame(self) -> Audio:
         return Audio(self._sound.pop(0) if self._sound else silence(STEP_S))
 
 
 class Stage:
-    """A session with scripted engines (or yours) and a user in front of it. `events` is everything so far."""
+    """A session with scripted engines (or yours) and a user in front of it. `events` is everything so far. In a notebook it
+    draws who spoke when."""
 
     def __init__(
         self,
@@ -266,6 +183,8 @@ class Stage:
         self.user = User(asr)
         self.events: list[Event] = []
         self._changed = anyio.Event()
+        self._voiced = array("I")
+        """Where the user spoke: of each stretch the first frame, and the first one after it."""
 
     async def __aenter__(self) -> Stage:
         await self.session.__aenter__()
@@ -278,8 +197,10 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._tasks.cancel_scope.cancel()
-        await self._tasks.__aexit__(kind, error, trace)
-        await self.session.__aexit__(kind, error, trace)
+        try:
+            await self._tasks.__aexit__(kind, error, trace)
+        finally:  # where the session failed it has more to say than that everybody was cancelled
+            await self.session.__aexit__(kind, error, trace)
 
     async def _listen(self) -> None:
         async with aclosing(self.session.events()) as events:
@@ -293,6 +214,11 @@ class Stage:
         while True:
             count += 1
             await anyio.sleep_until(self.session.began + count * STEP_S)
+            if self.user.speaking:
+                if self._voiced and self._voiced[-1] == count - 1:
+                    self._voiced[-1] = count
+                else:
+                    self._voiced.extend((count - 1, count))
             await self.session.hear(self.user.next_frame())
 
     async def until(self, kind: type[E], count: int = 1, limit_s: float = 60.0) -> E:
@@ -317,3 +243,29 @@ class Stage:
     def transcript(self) -> list[tuple[str, str]]:
         """Role and words of everything on the record."""
         return [(message.role, message.text) for message in self.session.conversation.messages]
+
+    @property
+    def recording(self) -> Recording:
+        """Both voices; those that are only scripted are a murmur, which can be seen and heard."""
+        step, agent = int(STEP_S * VOICE_RATE), self.agent_sound
+        user = silence(STEP_S * (1 + max(self._voiced, default=0)), VOICE_RATE)
+        for first, past in zip(self._voiced[::2], self._voiced[1::2], strict=True):
+            user[first * step : past * step] = 0.5
+        if isinstance(self.session.config.tts, ScriptedTTS):
+            agent = Audio(_murmur(agent.samples), agent.rate)
+        return Recording(Audio(_murmur(user), VOICE_RATE), agent, self.events)
+
+    @property
+    def timeline(self) -> Timeline:
+        return Timeline(self.recording, self.session.conversation)
+
+    def _repr_png_(self) -> bytes:
+        return self.timeline._repr_png_()  # pyright: ignore[reportPrivateUsage]
+
+
+def _murmur(loudness: Samples) -> Samples:
+    """A low voice of four syllables a second."""
+    time_s = np.arange(len(loudness)) / VOICE_RATE
+    return np.asarray(
+        loudness * np.sin(2 * np.pi * 110 * time_s) * (0.3 + 0.7 * np.abs(np.sin(2 * np.pi * 2 * time_s))), np.float32
+    )

@@ -6,6 +6,7 @@ for the turn's end); the agent's voice and words; the engines. Across, lengths a
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import unicodedata
@@ -84,6 +85,11 @@ class Timeline:
         cast(Any, self.figure()).savefig(buffer := io.BytesIO(), format="png")
         return buffer.getvalue()
 
+    def html(self) -> str:
+        """The picture as an element of a page."""
+        data = base64.b64encode(self._repr_png_()).decode()
+        return f'<img alt="who spoke when" style="max-width: 100%" src="data:image/png;base64,{data}">'
+
     def figure(self) -> Figure:
         """A figure of its own, unknown to pyplot."""
         from matplotlib.figure import Figure
@@ -92,6 +98,7 @@ class Timeline:
         row_s = (self._until_s + 0.2) / count
         across = min(WIDEST, max(NARROWEST, row_s * PER_S))
         figure: Any = Figure(dpi=DPI, facecolor="white")
+        figure.set_layout_engine("none")  # whatever matplotlib's settings say: all places are given
         legend: dict[str, Any] = {}
         for index in range(count):
             axes = figure.add_axes((0, 0, 1, 1), label=f"row {index}", frame_on=False)

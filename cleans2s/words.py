@@ -5,6 +5,7 @@ from __future__ import annotations
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
         "talk": "Talk",
+        "compare": "Compare",
         "offline": "Offline",
         "connect": "API",
         "settings": "Settings (act at once)",
@@ -85,6 +86,7 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "zh": {
         "talk": "对话",
+        "compare": "对比",
         "offline": "离线",
         "connect": "接口",
         "settings": "设置（立即生效）",

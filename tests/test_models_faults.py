@@ -36,7 +36,7 @@ def model(place: Place) -> Model:
 
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
-    with pytest.raises(ModelError, match=r"no model is called 'whisper-bass'; expected one of e5-small-q4, kokoro-v1-int8, .*, whis"):
+    with pytest.raises(ModelError, match=r"'whisper-bass'; expected one of e5-small-q4, kokoro-v1-int8, .*, whis"):
         models.path("whisper-bass")
 
 

@@ -209,7 +209,7 @@ def archive(members):
 def test_a_zip_bomb_is_not_opened():
     bomb = archive({"word/document.xml": bytes(LARGEST_UNPACKED_BYTES + 1)})
     assert len(bomb) < 1_000_000
-    with pytest.raises(RAGError, match=r"would unpack to 200 MB in 1 parts from 0\.2 MB"):
+    with pytest.raises(RAGError, match=r"would unpack from 0\.2 to 200 MB"):
         parse(bomb, "bomb.docx")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cleans2s import stages
-from cleans2s.ask import ask
+from cleans2s.answer import ask
 from cleans2s.asr.whisper import Whisper
 from cleans2s.audio import RATE, Audio, save_wav, silence
 from cleans2s.config import Config

@@ -93,6 +93,11 @@ class Judgement:
         """The most probable one; standard in a draw."""
         return max(self.probabilities, key=lambda name: (self.probabilities[name], name == "standard"), default="standard")
 
+    def _repr_html_(self) -> str:
+        from .view import html
+
+        return html(self)
+
 
 @runtime_checkable
 class Judge(Protocol):

@@ -24,6 +24,7 @@ from ..errors import RAGError
 from ..llm.llama import Llama
 from ..stages import Chat, load
 from ..text import HAN, joined, words_of
+from . import view
 from .chunks import sentences
 from .embeddings import Vectors
 from .passages import Passage, Where, question
@@ -174,6 +175,9 @@ class Answer:
     def cited(self) -> tuple[Passage, ...]:
         """The passages that the text so far cites."""
         return tuple(self.passages[number - 1] for number in cited(self.text) if 0 < number <= len(self.passages))
+
+    def _repr_html_(self) -> str:
+        return view.answer(self.query, self.text, self.passages, self.cited, self.first_s)
 
 
 def answered(rag: RAG, query: str, llm: Any, *, k: int, where: Where | None, style: str) -> Answer:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import Cleans2sError
 from ..text import HAN
+from . import view
 from .answer import Answer, answered, brain_of, pieces
 from .passages import Passage, Where, question
 
@@ -119,6 +120,9 @@ class Comparison:
     def spans(self) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
         """Both texts, cut into words that the other has and words that only this one has; put together they are the text."""
         return differences(self.plain.text, self.rag.text)
+
+    def _repr_html_(self) -> str:
+        return view.comparison(self)
 
 
 def compared(rag: RAG, query: str, llm: Any, *, k: int, where: Where | None, style: str) -> Comparison:

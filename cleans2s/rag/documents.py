@@ -132,7 +132,7 @@ def _archive(data: bytes, name: str) -> BytesIO:
     unpacked = sum(member.file_size for member in members)
     if unpacked > formats.LARGEST_UNPACKED_BYTES or len(members) > formats.MOST_MEMBERS:
         raise RAGError(
-            f"{name} would unpack to {unpacked / 1e6:,.0f} MB in {len(members):,} parts from {len(data) / 1e6:,.1f} MB: "
+            f"{name} would unpack from {len(data) / 1e6:,.1f} to {unpacked / 1e6:,.0f} MB, its members: {len(members):,}; "
             f"expected at most {formats.LARGEST_UNPACKED_BYTES / 1e6:,.0f} MB, which every document keeps to"
         )
     return BytesIO(data)

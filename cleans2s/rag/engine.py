@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import RAGError
 from ..stages import imported
-from . import documents
+from . import documents, view
 from .chunks import Chunk, Splitting, split
 from .documents import Document
 from .embeddings import DEFAULT, Embedder, Vectors, embedder, knows, probed, same
@@ -164,6 +164,9 @@ class RAG:
     def __len__(self) -> int:
         """How many passages there are."""
         return sum(document.passages for document in self.documents)
+
+    def _repr_html_(self) -> str:
+        return view.index(self)
 
     # ── changing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

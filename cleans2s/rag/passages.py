@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from ..errors import RAGError
+from . import view
 
 Where: TypeAlias = "Mapping[str, Any] | Callable[[Mapping[str, Any]], bool]"
 """Which documents are looked at: `{"kind": "pdf", "year": [2024, 2025]}` (a value, or one of several), or a function of a
@@ -47,6 +48,9 @@ class Passage:
         """For a person: title, heading and page."""
         parts = [self.title or self.source, *self.headings[-1:], *([f"p. {self.page}"] if self.page else [])]
         return " · ".join(dict.fromkeys(parts))
+
+    def _repr_html_(self) -> str:
+        return view.passages([self])
 
 
 @runtime_checkable

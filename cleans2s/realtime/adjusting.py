@@ -11,6 +11,7 @@ from typing import Any, cast
 from .. import own_characters, references
 from ..config import Config
 from ..errors import ConfigError
+from ..lookup.documents import shelf
 from ..strategies import STRATEGIES
 from .wire import WireError
 
@@ -31,6 +32,10 @@ MEMORY = re.compile(r"[0-9a-f]{32,48}")
 
 REMEMBERED = "browser-{}"
 """Name of the memory of such a number, which cannot be one that the owner of the server has given."""
+
+
+OF_BROWSER = re.compile(r"[0-9a-f]{32,48}")
+"""The same for the documents that a browser has brought."""
 
 
 def adjusted(changes: Mapping[str, Any], base: Config) -> dict[str, Any]:
@@ -66,7 +71,16 @@ def values(adjusted: Mapping[str, Any], base: Config) -> dict[str, Any]:
         values["character"] = base.character if configured else own_characters.setting(adjusted["character"])
     if number := values.pop("memory", ""):
         values["memory"] = REMEMBERED.format(number)
+    if "documents" in values:
+        values["documents"] = _documents(values["documents"], base)
     return values
+
+
+def _documents(value: str | bool, base: Config) -> str:
+    """A browser's own by their number, those of the server, or none."""
+    if isinstance(value, bool) or not value:
+        return base.documents if value else ""
+    return str(shelf(value))
 
 
 def character_name(config: Config) -> str:
@@ -142,6 +156,16 @@ def _check_memory(name: str, value: Any, base: Config) -> None:
         raise WireError(problem, "invalid_value", f"settings.{name}")
 
 
+def _check_documents(name: str, value: Any, base: Config) -> None:
+    """A number and never a path."""
+    if value is True and not base.documents:
+        problem = "this server has no documents of its own; send the number of yours, or false"
+        raise WireError(problem, "unsupported", f"settings.{name}")
+    if not isinstance(value, bool) and value and not (isinstance(value, str) and OF_BROWSER.fullmatch(value)):
+        problem = f"settings.{name}: expected true, false, or 32 to 48 hexadecimal digits in lower case, drawn at random"
+        raise WireError(problem, "invalid_value", f"settings.{name}")
+
+
 CHECKS: dict[str, Callable[[str, Any, Config], None]] = {
     "asr.model": _check_recogniser,
     "asr.language": _check_language,
@@ -151,6 +175,8 @@ CHECKS: dict[str, Callable[[str, Any, Config], None]] = {
     "character": _check_character,
     "character_text": _check_text,
     "memory": _check_memory,
+    "documents": _check_documents,
+    "web": _check_switch,
 }
 """What else, and how a value is looked at before."""
 

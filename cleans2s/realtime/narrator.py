@@ -40,6 +40,8 @@ class Response:
     """By the client."""
 
     failure: ev.Failed | None = None
+    sources: ev.Sources | None = None
+    """To be told when it begins."""
 
     @property
     def place(self) -> dict[str, Any]:
@@ -96,8 +98,8 @@ class Narrator:
                 does = {"speaks": row is None or row.speaks, "cuts_in": row is not None and row.may_barge_in}
                 said = {"strategy": strategy, "probabilities": probabilities, "reason": reason, **does}
                 yield made("cleans2s.judged", item_id=self._item_of(turn), **said, recalled=list(recalled), until=until)
-            case ev.Sources(_, turn, sources):
-                yield made("cleans2s.sources", item_id=self._item_of(turn), sources=list(sources))
+            case ev.Sources():
+                yield from self._grounds(event)
             case ev.Backchannelled(_, text, audio):
                 yield made("cleans2s.backchannel", text=text, audio=Encoder(self.settings.output_format).whole(audio))
             case ev.Reacted(_, turn, emoji, name):
@@ -191,8 +193,18 @@ class Narrator:
         if response.request.aside or all(other.request.aside for other in self._responses.values()):
             self._responses[response.turn] = response
             yield made("response.created", response=self._response(response))
+            if response.sources:
+                yield from self._grounds(response.sources)
         else:
             self._held.append(response)
+
+    def _grounds(self, event: ev.Sources) -> Iterator[str]:
+        for held in self._held:
+            if held.turn == event.turn:
+                held.sources = event
+        if response := self._responses.get(event.turn):
+            items = {"item_id": self._item_of(event.turn), "reply_item_id": response.item}
+            yield made("cleans2s.sources", response_id=response.id, **items, sources=list(event.sources))
 
     def _words(self, response: Response, text: str) -> Iterator[str]:
         spoken = response.request.speaks

@@ -2,8 +2,10 @@
 // Nothing that was said or sent is ever parsed as HTML: every text reaches the page as the text of a node.
 
 import { Block } from "./block.js";
+import { Documents } from "./documents.js";
 import { dress, icon, label, make } from "./dom.js";
 import { Inspector } from "./inspector.js";
+import { Lookups } from "./lookups.js";
 import { Thoughts } from "./thoughts.js";
 import { Timeline, loudness } from "./timeline.js";
 import { Transcript } from "./transcript.js";
@@ -14,17 +16,18 @@ const NOTICE_MS = 2000;
 const mounted = new WeakMap(); // element → its panel
 
 /**
- * Builds the panel in `element`, instead of the one that is there already. `Voice` is voice.js's class or its like, and
- * `settings` what it is configured with from the beginning.
+ * Builds the panel in `element`, instead of the one that is there already. `Voice` is voice.js's class or its like, `settings`
+ * what it is configured with from the beginning. With a `shelf` (shelf.js) the person's documents are there too, and `web` says
+ * whether the server looks there by itself.
  */
-export function mount(element, { Voice, url, token, settings, language } = {}) {
+export function mount(element, { Voice, url, token, settings, language, shelf, web } = {}) {
   mounted.get(element)?.unmount();
-  const panel = build(element, new Voice({ url, token, settings }), texts(language));
+  const panel = build(element, new Voice({ url, token, settings }), texts(language), shelf, web);
   mounted.set(element, panel);
   return panel;
 }
 
-function build(element, voice, words) {
+function build(element, voice, words, shelf, web) {
   const gone = new AbortController();
   const on = (target, type, then) => target.addEventListener(type, then, { signal: gone.signal });
   const button = (name, text, then) => {
@@ -62,6 +65,9 @@ function build(element, voice, words) {
   const block = new Block(barred, words, () => voice.remember("unblock"));
   const remembered = make("details", { className: "memory idle" });
   const inspector = new Inspector(remembered, words, voice);
+  const places = make("div", { className: "lookups" });
+  const brought = make("details");
+  const looks = shelf ? [new Lookups(places, words, voice, shelf, { web }), new Documents(brought, words, shelf, element)] : [];
   const input = make("input", { className: "text", type: "text", placeholder: words.placeholder, ariaLabel: words.write });
   input.autocomplete = "off";
   input.enterKeyHint = "send";
@@ -84,12 +90,12 @@ function build(element, voice, words) {
   };
   const parts = {
     stage: [orb, make("div", { className: "now" }, state, trip), start, mute],
-    talk: [title(words.conversation, copy, clear), make("div", { className: "view" }, list, interrupt), form],
+    talk: [title(words.conversation, copy, clear), make("div", { className: "view" }, list, interrupt), form, ...(shelf ? [places] : [])],
     mind: [title(words.thoughts), deliberations],
     time: [title(words.timeline, ...legend), canvas],
   };
   const body = Object.entries(parts).map(([name, children]) => make("div", { className: name }, ...children));
-  element.replaceChildren(notice, barred, make("div", { className: "body" }, ...body), remembered);
+  element.replaceChildren(notice, barred, make("div", { className: "body" }, ...body), ...(shelf ? [brought] : []), remembered);
   const timeline = new Timeline(canvas, words);
 
   function begin(settings) {
@@ -161,7 +167,7 @@ function build(element, voice, words) {
   });
   on(voice, "server", ({ detail }) => {
     transcript.server(detail);
-    [timeline, thoughts, block, inspector].forEach((part) => part.server(detail));
+    [timeline, thoughts, block, inspector, ...looks.slice(0, 1)].forEach((part) => part.server(detail));
   });
   on(voice, "levels", ({ detail }) => {
     level(detail);
@@ -179,7 +185,7 @@ function build(element, voice, words) {
     unmount() {
       gone.abort();
       voice.stop();
-      [timeline, block, inspector].forEach((part) => part.destroy());
+      [timeline, block, inspector, ...looks].forEach((part) => part.destroy());
       element.replaceChildren();
       if (window.cleans2s === actions) delete window.cleans2s;
     },

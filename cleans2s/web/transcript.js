@@ -1,6 +1,7 @@
 // The conversation in words: what each side said, what of it was not heard, and what came between.
 
 import { icon, make } from "./dom.js";
+import { Sources } from "./sources.js";
 import { duration } from "./words.js";
 
 const MOST_ENTRIES = 400; // hours of talk must not fill the page's memory
@@ -15,6 +16,7 @@ export class Transcript {
   #replies = new Map(); // response → its entry
   #latencies = new Map(); // response → its latency, told before its first words
   #cut = new Set(); // responses that were interrupted: their words are settled
+  #grounds = new Map(); // response → its sources, told before its first words
   #tools = new Map(); // item → the tool's name
   #partial = null; // the entry of what the user is saying
   #awaited = new Map(); // committed item → the entry that its final words will fill
@@ -64,6 +66,11 @@ export class Transcript {
         return this.#say(response, event.delta, false);
       case "cleans2s.interrupted":
         return this.#interrupt(response, event.heard ?? "", event.unheard ?? "");
+      case "cleans2s.sources":
+        this.#grounds.set(response, event.sources ?? []);
+        return this.#replies.has(response) && this.#ground(response);
+      case "response.done":
+        return this.#replies.get(event.response.id)?.mark?.();
       case "cleans2s.latency":
         this.#latencies.set(response, event.latency);
         return this.#time(response);
@@ -98,7 +105,7 @@ export class Transcript {
   }
 
   clear() {
-    [this.#replies, this.#latencies, this.#cut, this.#awaited, this.#turns, this.#cutIn].forEach((known) => known.clear());
+    [this.#replies, this.#latencies, this.#grounds, this.#cut, this.#awaited, this.#turns, this.#cutIn].forEach((known) => known.clear());
     this.#partial = null;
     this.#entries = [];
     this.#list.replaceChildren(make("div", { className: "empty", textContent: this.#words.empty }));
@@ -164,6 +171,7 @@ export class Transcript {
       const piece = clause ? spaced(entry.text, words) : words;
       entry.text += piece;
       entry.said.append(make("span", { textContent: piece }));
+      this.#ground(response);
     });
     this.#time(response);
   }
@@ -172,9 +180,10 @@ export class Transcript {
     this.#cut.add(response);
     if (!heard && !unheard) return;
     this.#stay(() => {
-      const { node, said } = Object.assign(this.#reply(response), { text: heard, unheard });
+      const { node, said, mark } = Object.assign(this.#reply(response), { text: heard, unheard });
       node.ariaLive = "off"; // what was heard has been read aloud already
       said.textContent = heard;
+      mark?.(); // only what was heard
       if (!unheard) return;
       const hint = make("span", { className: "unseen", textContent: ` (${this.#words.notHeard}:) ` });
       said.append(make("del", { title: this.#words.notHeard }, hint, spaced(heard, unheard)));
@@ -193,6 +202,23 @@ export class Transcript {
     chip.append(make("span", { className: "unseen", textContent: this.#words.latency(duration(latency.reply_ms)) }));
     chip.append(make("span", { ariaHidden: "true", textContent: duration(latency.reply_ms) }));
     this.#stay(() => entry.meta.append(chip));
+  }
+
+  /** Under a reply what it is grounded on; what of that was said is marked. What comes later takes its place. */
+  #ground(response) {
+    const [told, entry] = [this.#grounds.get(response), this.#replies.get(response)];
+    if (!told) return entry.mark?.();
+    this.#grounds.delete(response);
+    if (!entry.grounds) {
+      entry.grounds = new Sources(this.#words, { folds: true });
+      entry.node.append(entry.grounds.node);
+      entry.mark = () => entry.grounds.said(entry.text);
+    }
+    entry.sources = told;
+    this.#stay(() => {
+      entry.grounds.show(told);
+      entry.mark();
+    });
   }
 
   /** The agent has heard this turn, and says nothing. */
@@ -222,7 +248,9 @@ export class Transcript {
     const hint = make("span", { className: "unseen", textContent: `${name}: ` });
     const node = make("div", { className: `turn ${who}` }, hint, said, meta);
     const entry = this.#add({ node, said, meta, text: "", unheard: "", remark: "" });
-    const more = () => [entry.unheard && ` [${this.#words.notHeard}: ${entry.unheard}]`, entry.remark && ` [${entry.remark}]`];
+    const named = () => entry.sources.map(({ number, title, url, file }) => `${number}. ${[title, url || file].filter(Boolean).join(" · ")}`);
+    const sources = () => (entry.sources?.length ? ` [${this.#words.sources.copied}: ${named().join("; ")}]` : "");
+    const more = () => [entry.unheard && ` [${this.#words.notHeard}: ${entry.unheard}]`, entry.remark && ` [${entry.remark}]`, sources()];
     entry.plain = () => [`${name}: ${entry.text}`, ...more()].join("");
     return entry;
   }

@@ -1,10 +1,12 @@
 // Every text that the panel shows, in English and in Simplified Chinese. Both tables have the same names; what is a
 // function takes what is to be filled in.
 
+import * as documents from "./document_words.js";
 import * as mind from "./mind_words.js";
 
 const english = {
   ...mind.english,
+  ...documents.english,
   lang: "en",
   panel: "Talk with the agent",
   you: "You",
@@ -67,6 +69,7 @@ const english = {
     judge: "The judge",
     memory: "Memory",
     search: "Web search",
+    documents: "Looking in the documents",
     llm: "The language model",
     tts: "The voice",
   },
@@ -135,6 +138,7 @@ const english = {
 
 const chinese = {
   ...mind.chinese,
+  ...documents.chinese,
   lang: "zh-Hans",
   panel: "与智能体对话",
   you: "你",
@@ -197,6 +201,7 @@ const chinese = {
     judge: "判断",
     memory: "记忆",
     search: "网络搜索",
+    documents: "查找文档",
     llm: "语言模型",
     tts: "语音合成",
   },

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Coroutine
 from dataclasses import dataclass, field, fields
+from html import escape
 from pathlib import Path
-from typing import Any, TypeVar
-
-import anyio
 
 from .audio import Audio
 from .config import Config
 from .errors import AudioError, StageError
-from .events import Event, Failed, Judged, Latency, ReplyEnded, ReplyStarted, TurnEnded
+from .events import Event, Failed, Judged, Latency, ReplyEnded, ReplyStarted, Source, Sources, TurnEnded
+from .running import run
 from .talk import Talk, heard_speech, talk
 from .text import joined
 from .timeline import Timeline
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -44,8 +38,22 @@ class Answer:
         """How the (last) turn was answered, and why."""
         return next((event for event in reversed(self.events) if isinstance(event, Judged)), None)
 
+    @property
+    def sources(self) -> list[Source]:
+        """What the (last) answer is grounded on; see `Config.documents` and `Config.web`."""
+        return next((event.sources for event in reversed(self.events) if isinstance(event, Sources)), list[Source]())
+
     def _repr_html_(self) -> str:
-        return f"<p><b>{_escaped(self.question)}</b></p><p>{_escaped(self.text)}</p>{self.audio._repr_html_()}"  # pyright: ignore[reportPrivateUsage]
+        parts = [f"<p><b>{escape(self.question)}</b></p>", f"<p>{escape(self.text) or '<i>(silence)</i>'}</p>"]
+        if self.text:
+            parts.append(self.audio._repr_html_())  # pyright: ignore[reportPrivateUsage]
+        if self.judged:
+            parts.append(f"<p><small>{escape(self.judged.strategy)}: {escape(self.judged.reason)}</small></p>")
+        for source in self.sources:
+            if source["cited"]:
+                place = escape(f"{source['title']} ({source['url'] or source['file']})")
+                parts.append(f"<p><small>[{source['number']}] {place}</small></p>")
+        return "".join([*parts, self.timeline.html()])
 
 
 def ask(question: str | Path | Audio, config: Config | None = None) -> Answer:
@@ -55,7 +63,7 @@ def ask(question: str | Path | Audio, config: Config | None = None) -> Answer:
     (a notebook) as well.
     """
     sound = question if isinstance(question, Audio) else Audio.from_file(question)
-    return answer_of(_run(talk([sound], config)), sound)
+    return answer_of(run(lambda: talk([sound], config)), sound)
 
 
 def answer_of(talked: Talk, sound: Audio) -> Answer:
@@ -78,36 +86,6 @@ def answer_of(talked: Talk, sound: Audio) -> Answer:
         joined(event.heard for event in events if isinstance(event, ReplyEnded)),
         Audio(agent.samples[int(first * agent.rate) :], agent.rate),
         starts[-1].latency if starts else Latency(*[None] * len(fields(Latency))),
-        Timeline(talked.recording, talked.conversation),
+        talked.timeline,
         events,
     )
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end; beside a running loop (Jupyter has one), in a thread with a loop of its own."""
-
-    async def main() -> T:
-        return await work
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return anyio.run(main)
-    outcome: list[T | BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(anyio.run(main))
-        except BaseException as error:  # raised again below, in the caller's thread
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, name="cleans2s-ask")
-    thread.start()
-    thread.join()
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -176,6 +176,14 @@ class Mind:
         search.allow(partial)
         return replace(thought, search=search)
 
+    def search(self, words: str) -> Search | None:
+        """What has to be looked up for words that are on the record already, so that nobody judges them (typed ones)."""
+        search = self._lookup.begin(words) if self._lookup else None
+        if self._lookup and search:
+            search.allow(partial=False)
+            self._lookup.claim(search)
+        return search
+
     async def _thought(self, said: Transcript, config: Config, partial: bool = False) -> Thought:
         words, language = said.text, said.language or language_of(said.text)
         character = self.manners.character(config)

@@ -50,7 +50,7 @@ FAMILIES = {
         *("感谢", "打招呼和道别", "答预订的问题", "帮我记和问记忆"),
     },
 }
-"""Of the judge's data, whose turns were written by others and for another purpose, and from which no pattern was made."""
+"""Of the judge's data, whose turns were written by others and for another purpose."""
 
 
 def test_other_peoples_words_are_told_apart_too():

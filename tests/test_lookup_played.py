@@ -16,6 +16,7 @@ from cleans2s.events import (
     TurnEnded,
 )
 from cleans2s.openers import sheet
+from cleans2s.reply import Request
 from cleans2s.testing import ScriptedEndOfTurn, ScriptedFinder, ScriptedJudge, ScriptedLLM, Stage, on_virtual_clock
 
 MUSEUM = "When does the museum open?"
@@ -34,6 +35,9 @@ def screenplay(play):
 
     test.__name__, test.__doc__ = play.__name__, play.__doc__
     return test
+
+
+GREETING = Request(line="Good evening.")
 
 
 def staged(finder, llm=None, **settings) -> Stage:
@@ -193,6 +197,17 @@ async def test_a_typed_question_is_looked_up_too_and_answered_in_writing():
         await stage.session.tell(MUSEUM)
         ended = await stage.until(ReplyEnded)
     assert ended.heard == OPENS  # and no filler: nobody listens
+
+
+@screenplay
+async def test_a_question_that_a_client_put_on_record_is_looked_up_when_it_asks_for_the_answer():
+    async with staged(ScriptedFinder(PAGES)) as stage:
+        stage.session.conversation.user_said(MUSEUM, 0.0, spoken=False)
+        await stage.session.respond()
+        ended = await stage.until(ReplyEnded)
+        assert (ended.heard, len(stage.all(Sources)[-1].sources)) == (OPENS, 2)
+        await stage.session.respond(GREETING)
+        assert (await stage.until(ReplyEnded, 2)).heard == "Good evening."
 
 
 @screenplay

@@ -14,9 +14,10 @@ from cleans2s.errors import ConfigError, ModelError
 from cleans2s.judge import DATA, ENDS, KINDS, NAMES, Situation
 from cleans2s.judge.dataset import folds, held_out, prefix, situation, streams, turns, units
 from cleans2s.judge.e5 import E5File
+from cleans2s.judge.examples import CUTS, KIND_ROWS, Example, Item
 from cleans2s.judge.network import Reader, TunedLayers, heads
 from cleans2s.judge.reading import BUCKETS, n_grams, pooled, read
-from cleans2s.judge.small import LoadedSmall, Small
+from cleans2s.judge.small import SILENCE_BAR, LoadedSmall, Small
 from cleans2s.judge.telling import NAMES as COUNTED
 from cleans2s.judge.telling import features
 from cleans2s.stages import load
@@ -125,6 +126,9 @@ def test_states_are_pooled_over_the_words_and_over_what_stands_before() -> None:
     np.testing.assert_allclose(pooled(states, [2, 1], [3, 4]), [[1, 5, 2], [2, 6, 2]])
 
 
+DANGER = KIND_ROWS.index(("interruption", "danger"))
+
+
 # ── a tiny encoder ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -166,22 +170,23 @@ def test_long_situations_are_cut_and_end_with_the_last_words(base: Path) -> None
 def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
-    from cleans2s.judge.train import Example, Recipe, fit_linear, tune
+    from cleans2s.judge.train import Recipe, fit_linear, tune
 
-    recipe = Recipe(below=1, epochs=12, batch=8, rate=1e-3, head_rate=3e-3, dropout=0.0, inner=32)
+    recipe = Recipe(below=1, epochs=12, batch_tokens=100, rate=1e-3, head_rate=3e-3, dropout=0.0, inner=32)
     said = {0: "tell me a story", 1: "you are a fool", 2: "who do you love", 3: "come here my dog"}
     data = [
-        Example(Situation(f"{words} {tail}"), label, -1, -1, words)
+        Item((Example(Situation(f"{words} {tail}"), words, label),))
         for label, words in said.items()
         for tail in ("", "now", "today", "again", "please", "in the hall")
     ]
-    data += [
-        Example(Situation(f"{w} came and then it rained on", partial=True), -1, w == "fire", -1, w)
-        for w in ("fire", "rain") * 6
-    ]
+    for word in ("fire", "rain") * 6:
+        now = float(word == "fire")
+        cuts = tuple(now * (kind == "danger") for kind in CUTS)
+        situation = Situation(f"{word} came and then it rained on", partial=True)
+        data.append(Item((Example(situation, word, cut=now, cuts=cuts),)))
     reader = Reader.untuned(1, recipe.below, base)
     layers, head = tune(reader, data, recipe, lambda line: None)
-    layers.save(tmp_path / "small.npz", head, fit_linear(data, recipe))
+    layers.save(tmp_path / "small.npz", head, fit_linear([each.choices[0] for each in data], recipe))
     head, linear = heads(tmp_path / "small.npz")
     judge = LoadedSmall(Reader.tuned(1, tmp_path / "small.npz", base), head, linear)
     for label, words in said.items():
@@ -190,7 +195,8 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_
         assert sum(judgement.probabilities.values()) == pytest.approx(1.0)
         assert judgement.interrupt == 0.0
     fire, rain = (judge.judge(Situation(f"{word} came and then it rained on", partial=True)) for word in ("fire", "rain"))
-    assert fire.interrupt > 0.5 > rain.interrupt
+    assert fire.interrupt > rain.interrupt
+    assert judge.scores([Situation("fire came and then it rained on", partial=True)])[1][0].argmax() == DANGER
     again, _ = tune(reader, data, recipe, lambda line: None)
     assert all((again.weights[name] == value).all() for name, value in layers.weights.items())
 
@@ -220,7 +226,6 @@ def judge() -> LoadedSmall:
         ("你就是个没用的废物，蠢得要命。", "refusal"),
         ("How old are you, and where do you live?", "deflection"),
         ("你有没有喜欢的人呀？", "deflection"),
-        ("Good evening. Parliament has voted on the budget tonight, and the minister has resigned.", "silence"),
         ("妈妈，你把盐递给我一下。", "silence"),
     ],
 )
@@ -229,6 +234,15 @@ def test_plain_cases_are_judged_as_the_guide_says(judge: LoadedSmall, words: str
     assert judgement.strategy == strategy
     assert judgement.reason
     assert judgement.kind in KINDS[strategy] or not judgement.kind  # type: ignore[index]
+
+
+@pytest.mark.models
+def test_in_doubt_whether_words_are_meant_for_it_it_answers(judge: LoadedSmall) -> None:
+    situation = Situation("Good evening. Parliament has voted on the budget tonight, and the minister has resigned.")
+    (scores,), _ = judge.scores([situation])
+    silence, standard = (float(scores[NAMES.index(name)]) for name in ("silence", "standard"))
+    assert silence + SILENCE_BAR > standard > silence
+    assert judge.judge(situation).strategy == "standard"
 
 
 @pytest.mark.models
@@ -262,3 +276,22 @@ def test_it_cuts_in_only_while_somebody_speaks(judge: LoadedSmall) -> None:
     )
     assert judge.judge(danger).interrupt == 0.0
     assert judge.judge(replace(danger, partial=True)).interrupt > 0.0
+
+
+@pytest.mark.models
+def test_it_cuts_in_where_memory_found_a_contradiction_and_says_so(judge: LoadedSmall) -> None:
+    words = Situation("So last night at the party I had this really wonderful steak", partial=True)
+    found = "speaks of steak, but said before: “I am vegetarian”"
+    against = replace(words, facts=("diet: vegetarian",), contradictions=(found,))
+    assert judge.judge(words).interrupt < 0.5
+    judgement = judge.judge(against)
+    assert (judgement.strategy, judgement.kind) == ("interruption", "contradiction")
+    assert judgement.interrupt > 0.5
+
+
+@pytest.mark.models
+def test_how_often_it_looked_before_changes_nothing(judge: LoadedSmall) -> None:
+    words = "My brother is coming on Sunday and I have to cook for nine people, which I have never done before"
+    heard = [Situation(" ".join(words.split()[:count]), partial=True) for count in range(1, 21)]
+    together = [each.interrupt for each in judge.judge_all(heard)]
+    assert [judge.judge(each).interrupt for each in heard] == pytest.approx(together, abs=0.05)

@@ -59,10 +59,15 @@ def situation(words: str, context: Iterable[Sequence[str]], language: str | None
 def turns(folder: Path = DATA) -> tuple[Turn, ...]:
     kind = {family: kind for kinds in _json(folder / "kinds.json").values() for kind, fs in kinds.items() for family in fs}
     return tuple(
-        Turn(situation(row["text"], row["context"], row["lang"]), row["strategy"], kind.get(row["family"], ""), row["family"])
+        Turn(situation(row["text"], row["context"], row["lang"]), row["strategy"], _kind(row, kind), row["family"])
         for name in ENDS
         for row in _rows(folder / f"{name}.jsonl")
     )
+
+
+def _kind(row: dict[str, Any], of_families: dict[str, str]) -> str:
+    """That of the example itself, or else of its family; an ordinary turn has none."""
+    return row.get("kind") or ("" if row["strategy"] == "standard" else of_families.get(row["family"], ""))
 
 
 @cache

@@ -20,6 +20,12 @@ from .e5 import BEGIN, END
 WORDS_TOKENS, CHARACTER_TOKENS, FACTS_TOKENS, TURNS_TOKENS = 110, 36, 48, 56
 """The most that is read of each: the last words of a long turn, the last turns. Together they stay within 25 ms."""
 
+PARTIAL_TOKENS = 64
+"""Of the words of a turn that goes on: what speaks for cutting in was said last, or is counted (see `telling`)."""
+
+SHORTEST = 6
+"""Words (in Chinese: characters) of the beginning of a turn before which nothing is known of it."""
+
 BUCKETS = 1 << 15
 """Of hashed n-grams."""
 
@@ -41,7 +47,7 @@ def read(tokenizer: Any, situation: Situation) -> Read:
     character = tokens(f"character: {situation.character}" if situation.character else "")[:CHARACTER_TOKENS]
     facts = tokens(" ".join(f"memory: {fact}" for fact in (*situation.facts, *situation.contradictions)))[:FACTS_TOKENS]
     turns = tokens(" ".join(f"{role}: {words}" for role, words in situation.turns))[-TURNS_TOKENS:]
-    words = tokens(situation.words)[-WORDS_TOKENS:]
+    words = tokens(situation.words)[-(PARTIAL_TOKENS if situation.partial else WORDS_TOKENS) :]
     before = [BEGIN, *character, *facts, *turns, END]
     return Read((*before, *words, END), len(before))
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..embedding import Vectors
 from ..text import HAN
 from . import Situation
+from .disagreeing import disagreement
 from .reasons import spoken_in
 
 COMMON = frozenset(
@@ -47,7 +48,7 @@ RECENT = 12
 NAMES = (
     "length", "repeated", "most", "second", "third", "thrice", "pairs", "runs", "recent", "asked", "kept_recent", "kept",
     "facts", "facts_recent", "fact_numbers", "other_numbers", "no_recent", "no", "wanders", "again", "han", "against",
-    "asked_before", "times_asked",
+    "asked_before", "times_asked", "other_number", "other_name", "same", "denied", "disagrees",
 )  # fmt: skip
 
 
@@ -107,6 +108,7 @@ def features(situation: Situation) -> Vectors:
         float(bool(situation.contradictions)),
         2 * max(earlier, default=0.0),
         sum(value >= ALIKE for value in earlier) / 2,
+        *disagreement(situation.words, situation.facts, sum(word in facts for word in {*recent})),
     )
     return np.clip(np.array(values, np.float32), 0.0, 3.0)
 

@@ -24,32 +24,27 @@ import numpy as np
 from ..embedding import Vectors
 from ..errors import ConfigError, ModelError
 from ..stages import imported
-from . import ENDS, KINDS, NAMES, WEIGHTS, Situation
-from .dataset import Stream, folds, held_out, prefix, streams, turns, units
+from . import ENDS, NAMES, WEIGHTS
+from .dataset import folds, held_out
+from .examples import CUTS, KIND_ROWS, UNKNOWN, Example, Item, items
 from .network import Reader, TunedLayers
 from .reading import BUCKETS, Read, n_grams, read
 from .telling import NAMES as COUNTED
 from .telling import features
 
-KIND_ROWS = [(name, kind) for name in NAMES for kind in KINDS[name]]
 SECONDARY = 0.3
 """Weight of telling the kind of reason, beside telling the strategy."""
 
 STRATEGY_WEIGHTS = (1.0, 1.3, 1.4, 1.15)
 """Of the rarer ones a mistake costs more."""
 
+BY_KIND = 0.5
+"""Weight of telling which reason to cut in is evident, beside telling that one is."""
+
+SORTED_TOGETHER = 1024
+"""Examples among which those of a like length are put into a batch."""
+
 INSTALL = "pip install 'cleans2s[train]'"
-
-
-@dataclass(frozen=True)
-class Example:
-    """`strategy` is a place in `ENDS`, -1 for the beginning of a stream, where `interrupt` is 0 or 1."""
-
-    situation: Situation
-    strategy: int
-    interrupt: int
-    kind: int
-    family: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class Recipe:
     """Layers of the encoder that stay as they were published; the others, to the twelfth, are tuned."""
 
     epochs: int = 4
-    batch: int = 32
+    batch_tokens: int = 1200
     rate: float = 2.5e-4
     head_rate: float = 1e-3
     dropout: float = 0.1
@@ -71,75 +66,53 @@ class Recipe:
     """Inverse strength of the linear model's regularisation."""
 
 
-def examples(leave_out: frozenset[str], seed: int) -> list[Example]:
-    chance = random.Random(seed)
-    found = [
-        Example(turn.situation, ENDS.index(turn.strategy), -1, _kind(turn.strategy, turn.kind), turn.family)  # type: ignore[arg-type]
-        for turn in turns()
-        if turn.family not in leave_out
-    ]
-    for stream in streams():
-        if stream.family not in leave_out:
-            found += _beginnings(stream, chance)
-    return found
-
-
-def _beginnings(stream: Stream, chance: random.Random) -> list[Example]:
-    """Before the moment to cut in and after it; of a stream that deserves none, three places."""
-    total = len(units(stream.situation.words, stream.situation.language))
-    if stream.interrupt_at is None:
-        places = [(chance.randint(total // 4, total * 2 // 3), 0), (chance.randint(total // 2, total), 0), (total, 0)]
-    else:
-        early = max(4, stream.interrupt_at - chance.randint(4, 16))
-        late = min(total, stream.interrupt_at + chance.randint(0, 8))
-        places = [(early, 0), (late, 1), (chance.randint(late, total), 1)]
-    kind = _kind("interruption", stream.kind)
-    return [Example(beginning(stream, count), -1, yes, kind if yes else -1, stream.family) for count, yes in places]
-
-
-def beginning(stream: Stream, count: int) -> Situation:
-    return replace(stream.situation, words=prefix(stream.situation.words, stream.situation.language, count))
-
-
-def _kind(strategy: str, kind: str) -> int:
-    return KIND_ROWS.index((strategy, kind)) if (strategy, kind) in KIND_ROWS else -1  # type: ignore[arg-type]
-
-
 # ── the tuned layers and their head ───────────────────────────────────────────────────────────────────────────────────
 
 
-def tune(reader: Reader, data: list[Example], recipe: Recipe, say: Any) -> tuple[TunedLayers, dict[str, Vectors]]:
+def tune(reader: Reader, data: list[Item], recipe: Recipe, say: Any) -> tuple[TunedLayers, dict[str, Vectors]]:
     """The upper layers and the head, trained on these examples."""
     torch = imported("torch")
     torch.manual_seed(recipe.seed)
     chance = random.Random(recipe.seed)
-    reads = [read(reader.tokenizer, example.situation) for example in data]
+    began_s = time.perf_counter()
+    drawn = [_drawn(data, chance) for _ in range(recipe.epochs)]
+    examples = list({id(example): example for epoch in drawn for example in epoch}.values())
+    place = {id(example): row for row, example in enumerate(examples)}
+    reads = [read(reader.tokenizer, example.situation) for example in examples]
     states = reader.lower_states(reads)
-    counted = torch.from_numpy(np.stack([features(example.situation) for example in data]))
+    counted = torch.from_numpy(np.stack([features(example.situation) for example in examples]))
+    say(f"{len(examples)} different ones read, {time.perf_counter() - began_s:.0f} s")
     module = _module(torch, reader, recipe)
     groups = [
         {"params": list(module.layers.parameters()), "lr": recipe.rate},
         {"params": list(module.head.parameters()), "lr": recipe.head_rate},
     ]
     optimiser = torch.optim.AdamW(groups, weight_decay=recipe.decay)
-    steps, step = recipe.epochs * (len(data) // recipe.batch), 0
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _rising_and_falling(steps, recipe.warm_up))
-    for epoch in range(recipe.epochs):
+    lengths = [len(r.tokens) for r in reads]
+    batches = [_batches([place[id(each)] for each in epoch], lengths, recipe.batch_tokens, chance) for epoch in drawn]
+    usual = sum(map(len, drawn)) / sum(map(len, batches))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _rising_and_falling(sum(map(len, batches)), recipe.warm_up))
+    for epoch, parts in enumerate(batches):
         module.train()
         began_s, total = time.perf_counter(), 0.0
-        for batch in _batches([len(r.tokens) for r in reads], recipe.batch, chance):
+        for batch in parts:
             hidden = _padded(torch, [states[i] for i in batch], [reads[i] for i in batch])
-            loss = _loss(torch, module(*hidden, counted[batch]), [data[i] for i in batch], recipe)
+            loss = _loss(torch, module(*hidden, counted[batch]), [examples[i] for i in batch], recipe)
             optimiser.zero_grad()
-            loss.backward()
+            (loss / usual).backward()
             torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-            step, total = step + 1, total + float(loss.detach()) * len(batch)
-        say(f"epoch {epoch + 1} of {recipe.epochs}: loss {total / len(data):.3f}, {time.perf_counter() - began_s:.0f} s")
+            total += float(loss.detach())
+        mean = total / len(drawn[epoch])
+        say(f"epoch {epoch + 1} of {recipe.epochs}: loss {mean:.3f}, {time.perf_counter() - began_s:.0f} s")
     module.eval()
     tuned = {name: value.detach().numpy() for name, value in module.layers.state_dict().items()}
     return TunedLayers.from_module(tuned, reader.below), {n: v.detach().numpy() for n, v in module.head.state_dict().items()}
+
+
+def _drawn(data: list[Item], chance: random.Random) -> list[Example]:
+    return [each for item in data if chance.random() < item.share for each in chance.sample(item.choices, item.take)]
 
 
 def _rising_and_falling(steps: int, warm_up: float) -> Callable[[int], float]:
@@ -154,14 +127,19 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _batches(lengths: Sequence[int], size: int, chance: random.Random) -> list[list[int]]:
-    """In random order, those of about the same length together, so that little is padding."""
-    order = list(range(len(lengths)))
+def _batches(rows: Sequence[int], lengths: Sequence[int], tokens: int, chance: random.Random) -> list[list[int]]:
+    """In random order, those of about the same length together, so that little is padding; of at most so many tokens."""
+    order = list(rows)
     chance.shuffle(order)
     found: list[list[int]] = []
-    for start in range(0, len(order), size * 16):
-        part = sorted(order[start : start + size * 16], key=lengths.__getitem__)
-        found += [part[i : i + size] for i in range(0, len(part), size)]
+    for start in range(0, len(order), SORTED_TOGETHER):
+        batch: list[int] = []
+        for row in sorted(order[start : start + SORTED_TOGETHER], key=lengths.__getitem__):
+            if batch and (len(batch) + 1) * lengths[row] > tokens:
+                found.append(batch)
+                batch = []
+            batch.append(row)
+        found.append(batch)
     chance.shuffle(found)
     return found
 
@@ -175,23 +153,23 @@ def _padded(torch: Any, states: list[Any], reads: list[Read]) -> tuple[Any, Any,
 
 
 def _loss(torch: Any, logits: Any, batch: list[Example], recipe: Recipe) -> Any:
+    """Added up over the examples; what is unknown of one counts nothing."""
     functional = torch.nn.functional
-    ends, cut, kinds = logits[:, : len(ENDS)], logits[:, len(ENDS)], logits[:, len(ENDS) + 1 :]
+    ends, cut, kinds = logits[:, : len(ENDS)], logits[:, len(ENDS)], logits[:, len(ENDS) + 1 : -len(CUTS)]
     strategy = torch.tensor([e.strategy for e in batch])
-    weights = torch.tensor(STRATEGY_WEIGHTS)
-    is_turn = strategy >= 0
-    loss = logits.sum() * 0
-    if is_turn.any():
-        loss = loss + is_turn.float().mean() * functional.cross_entropy(
-            ends[is_turn], strategy[is_turn], weight=weights, label_smoothing=recipe.smoothing
-        )
-    if (~is_turn).any():
-        wanted = torch.tensor([float(e.interrupt) for e in batch])[~is_turn]
-        loss = loss + (~is_turn).float().mean() * functional.binary_cross_entropy_with_logits(cut[~is_turn], wanted)
+    weight = torch.tensor([e.weight * (STRATEGY_WEIGHTS[e.strategy] if e.strategy >= 0 else 0.0) for e in batch])
+    chosen = functional.cross_entropy(ends, strategy.clamp(min=0), label_smoothing=recipe.smoothing, reduction="none")
+    loss = (weight * chosen).sum()
     kind = torch.tensor([e.kind for e in batch])
     if (kind >= 0).any():
-        loss = loss + SECONDARY * functional.cross_entropy(kinds[kind >= 0], kind[kind >= 0])
-    return loss
+        loss = loss + SECONDARY * functional.cross_entropy(kinds[kind >= 0], kind[kind >= 0], reduction="sum")
+    loss = loss + _unless_unknown(torch, cut, torch.tensor([e.cut for e in batch]))
+    return loss + BY_KIND * _unless_unknown(torch, logits[:, -len(CUTS) :], torch.tensor([e.cuts for e in batch]))
+
+
+def _unless_unknown(torch: Any, scores: Any, wanted: Any) -> Any:
+    each = torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted.clamp(min=0.0), reduction="none")
+    return (each * (wanted != UNKNOWN)).sum()
 
 
 def _module(torch: Any, reader: Reader, recipe: Recipe) -> Any:
@@ -205,15 +183,18 @@ def _module(torch: Any, reader: Reader, recipe: Recipe) -> Any:
 
 
 def fit_linear(data: list[Example], recipe: Recipe) -> Vectors:
-    """Weights of shape (buckets + 1, strategies): n-grams to scores, the last row is the bias. The column of interruption
-    comes from the beginnings of streams."""
-    table = np.zeros((BUCKETS + 1, len(NAMES)), np.float32)
-    ends = [example for example in data if example.strategy >= 0]
+    """Weights of shape (buckets + 1, strategies and reasons to cut in): n-grams to scores, the last row is the bias. What
+    has to do with cutting in comes from the beginnings of streams."""
+    table = np.zeros((BUCKETS + 1, len(NAMES) + len(CUTS)), np.float32)
+    ends = [example for example in data if example.cut == UNKNOWN]
+    parts = [example for example in data if example.cut != UNKNOWN]
     model = _logistic(recipe).fit(_sparse(ends), [example.strategy for example in ends])
     table[:-1, : len(ENDS)], table[-1, : len(ENDS)] = model.coef_.T, model.intercept_
-    parts = [example for example in data if example.strategy < 0]
-    model = _logistic(recipe).fit(_sparse(parts), [example.interrupt for example in parts])
-    table[:-1, -1], table[-1, -1] = model.coef_[0], model.intercept_[0]
+    seen = _sparse(parts)
+    for column, wanted in enumerate(zip(*((example.cut, *example.cuts) for example in parts), strict=True), len(ENDS)):
+        if len({*wanted}) > 1:
+            model = _logistic(recipe).fit(seen, [int(each) for each in wanted])
+            table[:-1, column], table[-1, column] = model.coef_[0], model.intercept_[0]
     return table
 
 
@@ -238,13 +219,14 @@ def train(out: Path, fold: int | None = None, recipe: Recipe = Recipe(), threads
     left = held_out()
     if fold is not None:
         left |= folds(5)[fold]
-    data = examples(left, recipe.seed)
+    data = items(left, recipe.seed)
     imported("torch").set_num_threads(threads)
     imported("torch").use_deterministic_algorithms(True)
     reader = Reader.untuned(threads, recipe.below)
-    say(f"{len(data)} examples; the encoder's lower {reader.below} layers read them …")
+    count = sum(item.take * item.share for item in data)
+    say(f"{count:.0f} examples an epoch; the encoder's lower {reader.below} layers read them …")
     layers, head = tune(reader, data, recipe, say)
-    linear = fit_linear(data, recipe)
+    linear = fit_linear([example for item in data for example in item.choices], recipe)
     out.mkdir(parents=True, exist_ok=True)
     layers.save(out / "small.npz", head, linear)
     say(f"{out / 'small.npz'}: {(out / 'small.npz').stat().st_size / 1e6:.1f} MB after {time.perf_counter() - began_s:.0f} s")

@@ -1,0 +1,137 @@
+"""What the small judge is trained on: every turn, now and then as a recogniser writes it, and beginnings of the streams."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, replace
+
+from ..text import HAN
+from . import ENDS, KINDS, NAMES, Situation
+from .dataset import Stream, Turn, prefix, streams, turns, units
+from .reading import SHORTEST
+
+KIND_ROWS = [(name, kind) for name in NAMES for kind in KINDS[name]]
+CUTS = KINDS["interruption"]
+UNKNOWN = -1.0
+"""In `cuts`: whether this reason is given, nobody has said."""
+
+COPIED = 0.3
+"""Share of the turns that are also read as a recogniser might have written them."""
+
+ALONE = 0.3
+"""Share of those copies, where the label does not hang on it, from which what was said before is taken away."""
+
+BY_CONTEXT = frozenset({"again", "provocation", "character", "contradiction", "small_talk"})
+"""Kinds of reason that only what stands before the turn gives."""
+
+BEFORE, AFTER = 1, 2
+"""Places at which a stream is read before the moment to cut in, and from it on; in one that deserves none, there are three."""
+
+STREAMS = 1 / 3
+"""Share of the streams that an epoch of the network sees: they are long, and turns gain more by being seen again."""
+
+NEAR = 3
+"""Words before the marked moment that are neither: the next reader would have marked another."""
+
+_MARKS = re.compile(r"[，。？！、；：“”‘’（）《》…—,.?!;:\"()]+")
+
+
+@dataclass(frozen=True)
+class Example:
+    """`strategy` is a place in `ENDS`, `kind` one in `KIND_ROWS`, -1 where there is none. `cuts` says of every reason to cut in
+    whether it is evident by now, and `cut` whether any is: 1, 0 or UNKNOWN."""
+
+    situation: Situation
+    family: str
+    strategy: int = -1
+    kind: int = -1
+    cut: float = UNKNOWN
+    cuts: tuple[float, ...] = (UNKNOWN,) * len(CUTS)
+    weight: float = 1.0
+    """Of choosing the strategy."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """In a share of the epochs, `take` of the choices are drawn."""
+
+    choices: tuple[Example, ...]
+    take: int = 1
+    share: float = 1.0
+
+
+def items(leave_out: frozenset[str], seed: int) -> list[Item]:
+    chance = random.Random(seed)
+    found = [_of_turn(turn, chance) for turn in turns() if turn.family not in leave_out]
+    for stream in streams():
+        if stream.family not in leave_out:
+            found += _of_stream(stream, chance)
+    return found
+
+
+# ── turns ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _of_turn(turn: Turn, chance: random.Random) -> Item:
+    kind = KIND_ROWS.index((turn.strategy, turn.kind)) if (turn.strategy, turn.kind) in KIND_ROWS else -1  # type: ignore[arg-type]
+    cuts = dict.fromkeys(CUTS, UNKNOWN)
+    if turn.strategy == "standard":
+        cuts |= {"refused": 0.0, "contradiction": 0.0}
+    elif turn.strategy == "refusal":  # its beginning would have been a reason
+        cuts |= {"refused": UNKNOWN if turn.kind in ("abuse", "contradiction") else 1.0}
+        cuts |= {"contradiction": float(turn.kind == "contradiction")}
+    example = Example(
+        turn.situation,
+        turn.family,
+        ENDS.index(turn.strategy),
+        kind,
+        cuts=tuple(cuts[name] for name in CUTS),  # type: ignore[arg-type]
+    )
+    if chance.random() >= COPIED:
+        return Item((example,))
+    copy = as_heard(turn.situation)
+    if turn.kind not in BY_CONTEXT and turn.strategy != "deflection" and chance.random() < ALONE:
+        copy = replace(copy, turns=())
+    return Item((example, replace(example, situation=copy)))
+
+
+def as_heard(situation: Situation) -> Situation:
+    """Without marks and capitals."""
+    words = _MARKS.sub(" ", situation.words) if situation.language == "zh" else _MARKS.sub("", situation.words)
+    words = re.sub(rf"(?<=[{HAN}]) +(?=[{HAN}])", "", " ".join(words.split()))
+    return replace(situation, words=words.lower() or situation.words)
+
+
+# ── streams ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _of_stream(stream: Stream, chance: random.Random) -> list[Item]:
+    total = len(units(stream.situation.words, stream.situation.language))
+    standard, refusal = ENDS.index("standard"), ENDS.index("refusal")
+    nothing = Example(stream.situation, stream.family, cut=0.0, cuts=(0.0,) * len(CUTS), weight=0.3)
+    if stream.interrupt_at is None:
+        places = [
+            chance.randint(SHORTEST, total // 2),
+            chance.randint(total // 2, total),
+            chance.randint(total * 3 // 4, total),
+        ]
+        return [Item(tuple(_at(replace(nothing, strategy=standard), stream, place) for place in places), 2, STREAMS)]
+    first = max(SHORTEST, stream.interrupt_at - 30)
+    before = [chance.randint(first, max(first, stream.interrupt_at - NEAR)) for _ in range(BEFORE)]
+    after = [chance.randint(stream.interrupt_at, total) if n else min(total, stream.interrupt_at + chance.randint(0, 12))
+             for n in range(AFTER)]  # fmt: skip
+    strategy = {"refused": refusal, "drift": standard, "repetition": standard}.get(stream.kind, -1)
+    now = replace(nothing, cut=1.0, cuts=tuple(float(kind == stream.kind) for kind in CUTS), strategy=strategy)
+    return [
+        Item(tuple(_at(nothing, stream, place) for place in before), share=STREAMS),
+        Item(tuple(_at(now, stream, place) for place in after), share=STREAMS),
+    ]
+
+
+def _at(example: Example, stream: Stream, place: int) -> Example:
+    return replace(example, situation=beginning(stream, place))
+
+
+def beginning(stream: Stream, count: int) -> Situation:
+    return replace(stream.situation, words=prefix(stream.situation.words, stream.situation.language, count))

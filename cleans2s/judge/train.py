@@ -1,4 +1,4 @@
-"""Train the judge that is shipped: `python -m cleans2s.judge.train`, on two cores in less than ten minutes.
+"""Train the judge that is shipped: `python -m cleans2s.judge.train`: 17 minutes of one core.
 
 The lower layers of multilingual-e5-small read every example once and stay as they are; the upper ones are tuned together
 with a small head. Beside them a linear model learns from n-grams, which a few thousand examples teach better than sense.

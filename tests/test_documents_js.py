@@ -12,6 +12,7 @@ import pytest
 from documents_page import dropped, site
 from rag_words import Words
 from test_document_desk import BAD, GATE, folders  # noqa: F401 (a fixture)
+from test_rag_documents import UNREADABLE
 from test_talk_js import browser  # noqa: F401 (a fixture)
 
 from cleans2s.rag import RAG
@@ -105,6 +106,26 @@ def test_files_are_chosen_by_a_button_and_every_bad_one_says_why(opened, tmp_pat
         page.locator(PANEL).get_by_role("button", name="Dismiss all").click()
         page.wait_for_function("!document.querySelector('#compare .work .told')")
         assert rows(page) == ["gate.txt"]
+
+
+def test_in_chinese_every_sentence_on_a_file_is_chinese(opened, tmp_path):
+    refused = [(f"{n}-{name}", data) for n, (data, name, _) in enumerate(UNREADABLE)]
+    noted = [("twice.txt", GATE), ("again.txt", GATE), ("really-html.txt", "<html><body><p>The gate is closed at night.</p>")]
+    for name, content in [*refused, *noted]:
+        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    with site() as place:
+        page = opened(place.address, locale="zh-CN")
+        with page.expect_file_chooser() as chooser:
+            page.locator(PANEL).get_by_role("button", name="选择文件").click()
+        chooser.value.set_files([tmp_path / name for name, _ in [*refused, *noted]])
+        page.wait_for_function("shelf.state.documents.length === 2 && !shelf.state.work.length")
+        page.wait_for_function(
+            "count => document.querySelectorAll('#compare .work .told').length === count", arg=len(refused) + len(noted) - 1
+        )
+        for said in page.locator(f"{PANEL} .work .told").all_inner_texts():
+            without = re.sub(r"[（(].*?[）)]|[\w-]+\.\w+", "", said)  # what a library says of a damaged file, and names
+            assert not re.search(r"[A-Za-z]+ [A-Za-z]+ [A-Za-z]+", without), said
+            assert re.search("[一-鿿]{4}", without), said
 
 
 LONG = "\n\n".join(f"Paragraph {n} tells of the gate. " * 20 for n in range(60))

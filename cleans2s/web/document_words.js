@@ -1,5 +1,7 @@
 // The words of documents, sources and the comparison, in English and in Simplified Chinese; words.js has the others.
 
+import { inChinese } from "./file_faults.js";
+
 export const english = {
   documents: {
     title: "Documents",
@@ -35,6 +37,8 @@ export const english = {
     tooLarge: (name, size, limit) => `${name} has ${size} MB: expected at most ${limit}; split it, or take its text out`,
     unsent: (name) => `${name} could not be sent: the server is out of reach, or the file is no longer where it was.`,
     refused: (words) => words,
+    noted: (words) => words,
+    wrong: (words) => `${words}.`,
     away: (words) => `The server did not answer${words ? ` (${words})` : ""}; this list may be old.`,
     mend: "“Read all again” makes a new index of your files.",
   },
@@ -115,7 +119,9 @@ export const chinese = {
     passages: (count) => `${count} 个段落`,
     tooLarge: (name, size, limit) => `${name} 有 ${size} MB，超过了 ${limit} MB 的上限；请拆分文件，或只取其中的文字`,
     unsent: (name) => `${name} 没有传上去：连不上服务器，或者文件已不在原处。`,
-    refused: (words) => `没有收录：${words}`,
+    refused: (words) => `没有收录：${inChinese(words)}`,
+    noted: inChinese,
+    wrong: (words) => `${inChinese(words)}。`,
     away: (words) => `服务器没有回应${words ? `（${words}）` : ""}，下面的列表可能不是最新的。`,
     mend: "“全部重新读取”会用你的文件重新建立索引。",
   },

@@ -120,7 +120,7 @@ export class Documents {
     text(this.#parts.told, shared ? `${words.shared}${changeable ? "" : ` ${words.fixed}`}` : words.told);
     drop.hidden = !changeable;
     const mends = problem && renewable ? ` ${words.mend}` : "";
-    const complaints = [away !== null && words.away(away), problem && `${words.refused(problem)}.${mends}`].filter(Boolean);
+    const complaints = [away !== null && words.away(away), problem && words.wrong(problem) + mends].filter(Boolean);
     if (wrong.textContent !== complaints.join("")) wrong.replaceChildren(...complaints.map((complaint) => make("p", { className: "told-now wrong", textContent: complaint })));
     this.#list(this.#parts.work, [...mine, ...work.filter(({ kind }) => kind !== "remove"), ...told], (row) => this.#work(row));
     const leaving = new Set(work.flatMap(({ kind, documents: ids }) => (kind === "remove" ? ids : [])));
@@ -172,7 +172,7 @@ export class Documents {
       unsent: () => (why ? words.refused(`${name}: ${why}`) : words.unsent(name)),
       refused: () => words.refused(why),
       failed: () => words.refused(why),
-      noted: () => why,
+      noted: () => words.noted(why),
     }[state];
     if (complaint) {
       const again = make("button", { className: "button small again", type: "button", textContent: words.again });

@@ -324,7 +324,7 @@ def test_the_web_is_asked_by_voice(web, tmp_path):
     engine = ("--websearch.serper_base_url", web.url, "--websearch.allow_private", "on")
     told = cleans2s("talk", "--web", question, "--out", str(out), *engine)
     assert f"({web.url}/lighthouse)" in told
-    assert any("lighthouse" in asked["q"].lower() for asked in web.posted)
+    assert any("steps" in asked["q"].lower() for asked in web.posted)  # a recogniser may hear a light house
     heard = words_of(load(Whisper("whisper-tiny.en")).transcribe(agent_of(out)).text)
     assert {"steps", "children"} <= set(heard), heard
 

@@ -12,7 +12,8 @@ import tiny_e5
 
 from cleans2s.errors import ConfigError, ModelError
 from cleans2s.judge import DATA, ENDS, KINDS, NAMES, Situation
-from cleans2s.judge.dataset import folds, held_out, prefix, situation, streams, turns, units
+from cleans2s.judge.courtesies import rest
+from cleans2s.judge.dataset import for_bars, held_out, prefix, situation, streams, turns, units
 from cleans2s.judge.e5 import E5File
 from cleans2s.judge.examples import CUTS, KIND_ROWS, Example, Item
 from cleans2s.judge.network import Reader, TunedLayers, heads
@@ -45,20 +46,18 @@ def test_every_label_is_known_and_every_moment_lies_within_its_stream() -> None:
 
 
 def test_no_family_is_on_two_sides() -> None:
-    parts = folds(5)
     families = {each.family for each in (*turns(), *streams())}
-    assert frozenset().union(*parts) == families - held_out()
-    assert sum(map(len, parts)) == len(families - held_out())
-    assert held_out() < families
-    pairs = json.loads((DATA / "parallels.json").read_text("utf-8"))["pairs"]
-    for one, other in pairs:
+    assert held_out() | for_bars() < families
+    assert not held_out() & for_bars()
+    for one, other in json.loads((DATA / "parallels.json").read_text("utf-8"))["pairs"]:
         assert (one in held_out()) == (other in held_out())
-        assert all((one in part) == (other in part) for part in parts)
+        assert (one in for_bars()) == (other in for_bars())
 
 
-def test_every_strategy_and_language_is_among_what_is_held_out() -> None:
-    held = {(turn.strategy, turn.situation.language) for turn in turns() if turn.family in held_out()}
-    assert held == {(name, language) for name in ENDS for language in ("en", "zh")}
+@pytest.mark.parametrize("families", [held_out(), for_bars()])
+def test_every_strategy_and_language_is_among_what_is_kept_back(families: frozenset[str]) -> None:
+    kept = {(turn.strategy, turn.situation.language) for turn in turns() if turn.family in families}
+    assert kept == {(name, language) for name in ENDS for language in ("en", "zh")}
 
 
 @pytest.mark.parametrize(
@@ -238,7 +237,7 @@ def test_plain_cases_are_judged_as_the_guide_says(judge: LoadedSmall, words: str
 
 @pytest.mark.models
 def test_in_doubt_whether_words_are_meant_for_it_it_answers(judge: LoadedSmall) -> None:
-    situation = Situation("Good evening. Parliament has voted on the budget tonight, and the minister has resigned.")
+    situation = Situation("The train to the coast leaves from platform four.")
     (scores,), _ = judge.scores([situation])
     silence, standard = (float(scores[NAMES.index(name)]) for name in ("silence", "standard"))
     assert silence + SILENCE_BAR > standard > silence
@@ -295,3 +294,48 @@ def test_how_often_it_looked_before_changes_nothing(judge: LoadedSmall) -> None:
     heard = [Situation(" ".join(words.split()[:count]), partial=True) for count in range(1, 21)]
     together = [each.interrupt for each in judge.judge_all(heard)]
     assert [judge.judge(each).interrupt for each in heard] == pytest.approx(together, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ("Hello, what's the weather like today?", "what's the weather like today?"),
+        ("Hi, how are you?", ""),
+        ("hello can you hear me", ""),
+        ("Hello? Can you hear me? What's your name?", ""),
+        ("Who are you calling?", "Who are you calling?"),
+        ("Thanks, and what about Italy?", "and what about Italy?"),
+        ("你好，今天天气怎么样？", "今天天气怎么样？"),
+        ("你好呀，很高兴认识你", ""),
+        ("你听得见我说话吗？", ""),
+        ("你是谁派来的", "你是谁派来的"),
+        ("Highland cattle are hairy", "Highland cattle are hairy"),
+        ("", ""),
+    ],
+)
+def test_courtesies_at_the_beginning_are_no_matter_of_judgement(words: str, left: str) -> None:
+    assert rest(words) == left
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Hi, how are you?",
+        "Who are you?",
+        "Hello, what's the weather like today?",
+        "Can you hear me?",
+        "Are you a robot?",
+        "thank you",
+        "你好，今天天气怎么样？",
+        "你好呀，很高兴认识你",
+        "你听得见我说话吗？",
+        "你是谁？",
+    ],
+)
+def test_the_first_minute_is_answered(judge: LoadedSmall, words: str) -> None:
+    assert judge.judge(Situation(words)).strategy == "standard"
+
+
+def test_a_character_may_not_want_courtesies(judge: LoadedSmall) -> None:
+    rules = "I am the porter of the night. I do not chat, I only open doors."
+    assert judge.judge(Situation("How are you?", character=rules)).probabilities["standard"] < 0.97

@@ -1,9 +1,8 @@
-"""The labelled turns and streams in `data/`, and which of them are kept back for the published figures."""
+"""The labelled turns and streams in `data/`, and which of them are kept back: for the published figures, for choosing bars."""
 
 from __future__ import annotations
 
 import json
-import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -85,22 +84,10 @@ def held_out(folder: Path = DATA) -> frozenset[str]:
 
 
 @cache
-def folds(count: int, seed: int = 7, folder: Path = DATA) -> tuple[frozenset[str], ...]:
-    """The families that are not held out, in parts with about as many of every strategy, kind of stream and language; pairs
-    of families that resemble each other stay together."""
-    sort = {turn.family: (turn.strategy, turn.situation.language or "") for turn in turns(folder)}
-    for stream in streams(folder):  # whether the first reason to cut in is "none" tells the families apart
-        sort.setdefault(stream.family, (stream.kind, stream.situation.language or ""))
-    group = {family: family for family in sort if family not in held_out(folder)}
-    for one, other in _json(folder / "parallels.json")["pairs"]:
-        if one in group and other in group:
-            old, new = group[other], group[one]
-            group = {family: new if of == old else of for family, of in group.items()}
-    groups = sorted(set(group.values()))
-    random.Random(seed).shuffle(groups)
-    groups.sort(key=sort.__getitem__)
-    place = {name: number % count for number, name in enumerate(groups)}
-    return tuple(frozenset(family for family, of in group.items() if place[of] == part) for part in range(count))
+def for_bars(folder: Path = DATA) -> frozenset[str]:
+    """Families on which nothing is trained either, and the bars of `judge.small` are chosen: a network is too sure of what it
+    was shown."""
+    return frozenset(_json(folder / "heldout.json")["bars"])
 
 
 def units(words: str, language: str | None) -> list[str]:

@@ -25,11 +25,14 @@ ALONE = 0.3
 BY_CONTEXT = frozenset({"again", "provocation", "character", "contradiction", "small_talk"})
 """Kinds of reason that only what stands before the turn gives."""
 
-BEFORE, AFTER = 1, 2
-"""Places at which a stream is read before the moment to cut in, and from it on; in one that deserves none, there are three."""
+BEFORE, AFTER, NOWHERE = 2, 3, 5
+"""Places at which a stream is read before the moment to cut in, and from it on; and one that deserves none."""
 
-STREAMS = 1 / 3
+STREAMS = 0.6
 """Share of the streams that an epoch of the network sees: they are long, and turns gain more by being seen again."""
+
+BORROWED = 0.25
+"""Share of the turns before which nothing was said that are also read after an exchange that has nothing to do with them."""
 
 NEAR = 3
 """Words before the marked moment that are neither: the next reader would have marked another."""
@@ -63,7 +66,7 @@ class Item:
 
 def items(leave_out: frozenset[str], seed: int) -> list[Item]:
     chance = random.Random(seed)
-    found = [_of_turn(turn, chance) for turn in turns() if turn.family not in leave_out]
+    found = _after_others([_of_turn(turn, chance) for turn in turns() if turn.family not in leave_out], chance)
     for stream in streams():
         if stream.family not in leave_out:
             found += _of_stream(stream, chance)
@@ -96,6 +99,26 @@ def _of_turn(turn: Turn, chance: random.Random) -> Item:
     return Item((example, replace(example, situation=copy)))
 
 
+def _after_others(found: list[Item], chance: random.Random) -> list[Item]:
+    """With what was said before ordinary turns put before some turns that had nothing before them."""
+    before: dict[str | None, list[tuple[tuple[str, str], ...]]] = {}
+    for first in (item.choices[0] for item in found):
+        one = first.situation
+        if first.strategy == ENDS.index("standard") and len(one.turns) > 1 and not one.facts and not one.character:
+            before.setdefault(one.language, []).append(one.turns)
+
+    def also_after(item: Item) -> Item:
+        one = item.choices[0].situation
+        if one.turns or one.facts or one.character or chance.random() >= BORROWED:
+            return item
+        copies = (
+            replace(each, situation=replace(each.situation, turns=chance.choice(before[one.language]))) for each in item.choices
+        )
+        return replace(item, choices=(*item.choices, *copies))
+
+    return [also_after(item) for item in found]
+
+
 def as_heard(situation: Situation) -> Situation:
     """Without marks and capitals."""
     words = _MARKS.sub(" ", situation.words) if situation.language == "zh" else _MARKS.sub("", situation.words)
@@ -115,6 +138,7 @@ def _of_stream(stream: Stream, chance: random.Random) -> list[Item]:
             chance.randint(SHORTEST, total // 2),
             chance.randint(total // 2, total),
             chance.randint(total * 3 // 4, total),
+            *(chance.randint(SHORTEST, total) for _ in range(NOWHERE - 3)),
         ]
         return [Item(tuple(_at(replace(nothing, strategy=standard), stream, place) for place in places), 2, STREAMS)]
     first = max(SHORTEST, stream.interrupt_at - 30)

@@ -20,8 +20,8 @@ from .e5 import BEGIN, END
 WORDS_TOKENS, CHARACTER_TOKENS, FACTS_TOKENS, TURNS_TOKENS = 110, 36, 48, 56
 """The most that is read of each: the last words of a long turn, the last turns. Together they stay within 25 ms."""
 
-PARTIAL_TOKENS = 64
-"""Of the words of a turn that goes on: what speaks for cutting in was said last, or is counted (see `telling`)."""
+PARTIAL_TOKENS = 96
+"""Of the words of a turn that goes on, of which the beginning is judged again and again."""
 
 SHORTEST = 6
 """Words (in Chinese: characters) of the beginning of a turn before which nothing is known of it."""

@@ -77,7 +77,8 @@ def features(situation: Situation) -> Vectors:
     before = set(words[: -RECENT // 2])
     pairs, runs = Counter(pairwise(words)), Counter(zip(words, words[1:], words[2:], strict=False))
     question = next((text for role, text in reversed(situation.turns) if role == "agent"), "")
-    asked, facts = set(telling(question)), set(telling(" ".join(situation.facts)))
+    known = (*situation.facts, *(text for role, text in situation.turns if role == "user"))
+    asked, facts = set(telling(question)), set(telling(" ".join(known)))
     earlier = [_likeness(words, telling(text)) for role, text in situation.turns if role == "user"]
     numbers = {word for word in words if word.isdigit()}
     fact_numbers = {word for word in facts if word.isdigit()}
@@ -108,7 +109,7 @@ def features(situation: Situation) -> Vectors:
         float(bool(situation.contradictions)),
         2 * max(earlier, default=0.0),
         sum(value >= ALIKE for value in earlier) / 2,
-        *disagreement(situation.words, situation.facts, sum(word in facts for word in {*recent})),
+        *disagreement(situation.words, known, sum(word in facts for word in {*recent})),
     )
     return np.clip(np.array(values, np.float32), 0.0, 3.0)
 

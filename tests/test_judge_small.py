@@ -310,6 +310,11 @@ def test_how_often_it_looked_before_changes_nothing(judge: LoadedSmall) -> None:
         ("你听得见我说话吗？", ""),
         ("你是谁派来的", "你是谁派来的"),
         ("Highland cattle are hairy", "Highland cattle are hairy"),
+        ("Hi-fi or headphones?", "Hi-fi or headphones?"),
+        ("hey there is smoke", "hey there is smoke"),
+        ("Hey there! Are you listening?", ""),
+        ("你好意思吗", "你好意思吗"),
+        ("你好厉害啊", "你好厉害啊"),
         ("", ""),
     ],
 )

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 
 _GREETING = re.compile(
-    r"(?:hello|hi|hey|good (?:morning|afternoon|evening))(?: there| again)?\b|"
-    r"(?:你好|您好|嗨|哈喽|哈啰|早上好|上午好|中午好|下午好|晚上好|大家好)(?:啊|呀|哦|哟)?",
+    r"(?:hello|hi|hey|good (?:morning|afternoon|evening))(?:(?: there| again)?(?=[,.!?;:]|$)|(?= (?!there|again)))|"
+    r"(?:你好|您好|嗨|哈喽|哈啰|早上好|上午好|中午好|下午好|晚上好)(?:啊|呀|哦|哟)?(?=[\s，。！？；：,.!?;:~～…]|$)",
     re.IGNORECASE,
 )
+"""In Chinese only up to a mark: many words begin with 你好."""
+
 _PHRASE = re.compile(
     r"how are you(?: doing)?(?: today)?|how do you do|how's it going|"
     r"(?:it's )?(?:very )?(?:nice|good|pleased|great) to meet you|thanks?(?: you)?(?: (?:so|very) much| a lot)?|"

@@ -2,7 +2,7 @@
 // a file stands here as a sentence until it is put away. What files are called is text, whatever is written in it.
 
 import { moment } from "./block.js";
-import { icon, make } from "./dom.js";
+import { buttons, icon, make } from "./dom.js";
 
 const MB = 1e6;
 const MOST_DROPPED = 500; // of a folder
@@ -36,11 +36,7 @@ export class Documents {
 
   #build() {
     const words = this.#words;
-    const button = (name, then) => {
-      const made = make("button", { className: `button small ${name}`, type: "button", textContent: words[name] });
-      made.addEventListener("click", then);
-      return made;
-    };
+    const button = buttons(words);
     const input = make("input", { type: "file", multiple: true, hidden: true });
     input.addEventListener("change", () => {
       this.#shelf.add([...input.files]);

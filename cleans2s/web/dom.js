@@ -12,6 +12,13 @@ export function make(tag, properties = {}, ...children) {
 /** Drawn by the style, after its parent's class. */
 export const icon = () => make("i", { className: "icon", ariaHidden: "true" });
 
+/** Makes small buttons that are called as `words` has them under their names. */
+export const buttons = (words) => (name, then) => {
+  const made = make("button", { className: `button small ${name}`, type: "button", textContent: words[name] });
+  made.addEventListener("click", then);
+  return made;
+};
+
 /** Says something else on a button, and touches nothing if it says so already. */
 export function label(button, text) {
   const shown = button.querySelector("span");

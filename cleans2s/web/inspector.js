@@ -2,7 +2,7 @@
 // brought along. It is asked for over the conversation's own connection, so it is there only while there is one.
 
 import { moment, regional } from "./block.js";
-import { icon, make } from "./dom.js";
+import { buttons, icon, make } from "./dom.js";
 import { Identity } from "./identity.js";
 
 const MOST_MB = 8; // of a file that is brought along
@@ -66,11 +66,7 @@ export class Inspector {
 
   #build() {
     const words = this.#words;
-    const button = (name, then) => {
-      const made = make("button", { className: `button small ${name}`, type: "button", textContent: words[name] });
-      made.addEventListener("click", then);
-      return made;
-    };
+    const button = buttons(words);
     const remember = make("input", { type: "checkbox", checked: this.#identity.on });
     remember.addEventListener("change", () => {
       this.#identity.on = remember.checked;

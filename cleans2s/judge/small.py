@@ -47,7 +47,8 @@ CUT_IN: dict[str, tuple[float, float]] = {
 }  # fmt: skip
 """Of every reason, how fast its probability rises with the evidence, and the evidence at which that is one half: there it cuts
 in. A needless interruption is the worse mistake, so the bars are high: on the 374 streams of the families for bars between 1.1
-and 2.8 % of those that deserve none are cut into, and 47 to 55 % of the others; with bars lower by 1.5 over the slope, 8 and 75 %."""
+and 2.8 % of those that deserve none are cut into, and 47 to 55 % of the others; with bars lower by 1.5 over the slope 8 and
+75 %."""
 
 LOOK_EVERY, LOOKS = 3, 5
 """Words (in Chinese: characters) between two looks at the beginning of a turn, and the looks whose mean counts: a reason to

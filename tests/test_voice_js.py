@@ -79,6 +79,7 @@ class Server:
         self.heard: list[dict[str, Any]] = []
         self.connections: list[Any] = []
         self.refusal: tuple[int, str] | None = None
+        self.welcome_s = 0.0
         self._server = server.serve(self._listen, "127.0.0.1", 0, process_request=self._answer, subprotocols=["realtime"])
         self.address = f"http://127.0.0.1:{self._server.socket.getsockname()[1]}/"
         self._thread = threading.Thread(target=self._server.serve_forever)
@@ -105,6 +106,7 @@ class Server:
 
     def _listen(self, connection: Any) -> None:
         self.connections.append(connection)
+        time.sleep(self.welcome_s)
         connection.send(json.dumps({"type": "session.created", "session": {}}))
         with suppress(ConnectionClosed):
             for message in connection:
@@ -223,6 +225,19 @@ def test_the_microphone_arrives_as_24_khz_pcm_without_clicks(page, realtime):
     page.evaluate("voice.muted = true")
     page.wait_for_timeout(300)
     assert not realtime.microphone()[-RATE // 10 :].any() and page.evaluate("levels.at(-1).user") == 0
+
+
+def test_what_is_said_before_there_is_a_session_is_sent_as_soon_as_there_is_one(page, realtime):
+    realtime.welcome_s = 4.0
+    assert page.evaluate("voice.start()") is True
+    until(lambda: realtime.all("cleans2s.ping"))
+    kinds = [event["type"] for event in realtime.heard]
+    early = kinds[: kinds.index("cleans2s.ping")].count("input_audio_buffer.append")
+    assert 100 < early <= 150  # 3 s of it are kept
+    assert kinds[0] == "session.update"
+    until(lambda: len(realtime.microphone()) > 4 * RATE)
+    kept = realtime.microphone()[: early * 480]
+    assert pitch(kept[-RATE:], RATE) == pytest.approx(MICROPHONE_HZ, abs=3)
 
 
 def test_what_the_server_says_is_heard_and_reported(page, realtime):

@@ -26,7 +26,7 @@ PARTIAL_TOKENS = 96
 SHORTEST = 6
 """Words (in Chinese: characters) of the beginning of a turn before which nothing is known of it."""
 
-BUCKETS = 1 << 15
+BUCKETS = 1 << 17
 """Of hashed n-grams."""
 
 _WORD = re.compile(rf"[{HAN}]|[^\W_{HAN}]+|[?!？！]")

@@ -23,34 +23,36 @@ from . import ENDS, KINDS, NAMES, WEIGHTS, Judgement, Situation
 from .courtesies import rest
 from .dataset import prefix, units
 from .network import Reader, heads
+from .plain_harm import plainly_harmful
 from .reading import SHORTEST, n_grams, read
 from .reasons import GO_ON, NOTHING, reason, spoken_in
 from .telling import features
 
 Scores: TypeAlias = npt.NDArray[np.floating[Any]]
 
-LINEAR_SHARE, LINEAR_KIND_SHARE, NETWORK_SHARE = 0.3, 0.6, 0.5
-"""What scores count: of the linear model beside one of the network; where it is told which reason to cut in is evident, and
-of the network there, which saw each stream once or twice only."""
+LINEAR_SHARE, LINEAR_CUT_SHARE, LINEAR_KIND_SHARE = 1.0, 0.3, 0.6
+"""What scores of the linear model count beside those of the network: of the strategies, where it is told whether there is a
+reason to cut in, and which. Words alone choose a strategy nearly as well as the network (macro-F1 0.78 and 0.85 on the families
+for bars), and err elsewhere."""
 
-TEMPERATURE = 1.4
+TEMPERATURE = 1.6
 """By which scores are divided before they become probabilities."""
 
-SILENCE_BAR = 1.5
+SILENCE_BAR = 1.0
 """Taken from the score of silence: who spoke to the agent and hears nothing is worse off than who hears a needless answer, and
-less is said to others than the quarter of the data that is. On the families for bars 96.1 % of what was spoken to the agent are
-answered without it, and 83.5 % of the rest met with silence; with 0.75 97.1 % and 76.4 %, with 1.5 97.6 % and 68.1 %."""
+less is said to others than the quarter of the data that is. On the families for bars 95.1 % of what was spoken to the agent are
+answered without it, and 86.2 % of the rest met with silence; with 1.0 97.3 % and 81.9 %, with 1.5 97.6 % and 79.9 %, with 2.0
+97.8 % and 73.6 %."""
 
 CUT_IN: dict[str, tuple[float, float]] = {
-    "repetition": (1.23, 1.46), "drift": (0.87, 1.42), "contradiction": (0.72, 3.93), "refused": (0.82, 4.01),
-    "danger": (1.16, 1.07),
+    "repetition": (0.78, 3.62), "drift": (0.51, 2.97), "contradiction": (0.70, 3.89), "refused": (0.56, 6.52),
+    "danger": (0.77, 2.37),
 }  # fmt: skip
 """Of every reason, how fast its probability rises with the evidence, and the evidence at which that is one half: there it cuts
-in. A needless interruption is the worse mistake, so the bars are high: on the 374 streams of the families for bars between 1.1
-and 2.8 % of those that deserve none are cut into, and 47 to 55 % of the others; with bars lower by 1.5 over the slope 8 and
-75 %."""
+in. A needless interruption is the worse mistake, so the bars are high: on the 374 streams of the families for bars 1.7 % of
+those that deserve none are cut into, and 64 % of the others; with bars lower by 1 over the slope 5.7 and 77 %."""
 
-LOOK_EVERY, LOOKS = 3, 5
+LOOK_EVERY, LOOKS = 3, 3
 """Words (in Chinese: characters) between two looks at the beginning of a turn, and the looks whose mean counts: a reason to
 cut in stays when more is said."""
 
@@ -111,7 +113,7 @@ class LoadedSmall:
         heard = [_heard(situation) for situation in situations]
         scores, kinds = self.scores(heard)
         return [
-            courteous(said) if said.words and not each.words else judgement(each, row, kind)
+            plain(said, each) or judgement(each, row, kind)
             for said, each, row, kind in zip(situations, heard, scores, kinds, strict=True)
         ]
 
@@ -136,8 +138,8 @@ class LoadedSmall:
         if new:
             rows = self.network_scores(new)
             linear = self.linear_scores(new)
-            rows[:, -len(CUTS) :] = NETWORK_SHARE * (rows[:, len(ENDS), None] + rows[:, -len(CUTS) :])
-            rows[:, -len(CUTS) :] += LINEAR_SHARE * linear[:, len(ENDS), None] + LINEAR_KIND_SHARE * linear[:, len(NAMES) :]
+            rows[:, -len(CUTS) :] += rows[:, len(ENDS), None]
+            rows[:, -len(CUTS) :] += LINEAR_CUT_SHARE * linear[:, len(ENDS), None] + LINEAR_KIND_SHARE * linear[:, len(NAMES) :]
             rows[:, : len(ENDS)] += LINEAR_SHARE * linear[:, : len(ENDS)]
             rows[:, ENDS.index("silence")] -= SILENCE_BAR
             seen |= dict(zip(new, rows, strict=True))
@@ -214,10 +216,20 @@ def judgement(situation: Situation, scores: Scores, kinds: Vectors) -> Judgement
     return Judgement(probabilities, cut, judged.backchannel, judged.addressed, kind, why, chosen)
 
 
-def courteous(situation: Situation) -> Judgement:
+def plain(said: Situation, heard: Situation) -> Judgement | None:
+    """What needs no model: nothing but courtesies, and demands that are plainly harmful."""
+    if said.words and not heard.words:
+        return _certain(said, "standard", "")
+    if not said.partial and plainly_harmful(said.words):
+        return _certain(said, "refusal", "harmful")
+    return None
+
+
+def _certain(situation: Situation, strategy: str, kind: str) -> Judgement:
     language = spoken_in(situation.words, situation.language)
-    probabilities = dict.fromkeys(NAMES, 0.0) | dict.fromkeys(ENDS, 0.01) | {"standard": 0.97}
-    return Judgement(probabilities, backchannel=_backchannel(situation.words), reason=reason("standard", "", language))
+    probabilities = dict.fromkeys(NAMES, 0.0) | dict.fromkeys(ENDS, 0.01) | {strategy: 0.97}
+    why = reason(strategy, kind, language)
+    return Judgement(probabilities, backchannel=_backchannel(situation.words), kind=kind, reason=why)
 
 
 def _kinds(scores: Scores) -> dict[str, dict[str, float]]:

@@ -22,6 +22,7 @@ import { PCM, Sound } from "./sound.js";
 
 const TELL_EVERY_MS = 90; // ticks come every 50 ms: this makes every second one a `cleans2s.playback`
 const TOO_LATE = "response_cancel_not_active"; // the reply ended while the cancel was on its way
+const EARLY_FRAMES = 150; // 3 s of what was said before there was a session: it is sent as soon as there is one
 const LEAD_S = 0.6; // of sound that may wait here: it is dropped at once when the server says so
 const MEMORY = "memory_"; // so the ids of questions about it begin; whoever asked shows what is wrong with them
 const REFUSALS = { server_busy: "busy", invalid_api_key: "refused" }; // errors after which the server closes the connection
@@ -61,7 +62,7 @@ export class Voice extends EventTarget {
     this.#close();
     const ending = new AbortController();
     const { signal } = ending;
-    const call = { ending, signal, toldItem: null, toldMs: 0, lastError: null };
+    const call = { ending, signal, early: [], toldItem: null, toldMs: 0, lastError: null };
     call.sound = new Sound({
       muted: this.#muted,
       signal,
@@ -209,6 +210,7 @@ export class Voice extends EventTarget {
     const said = this.#memory.again();
     for (const item of said) this.#send({ type: "conversation.item.create", item });
     if (said.at(-1)?.role === "user") call.floor.ask(); // the break, or the wait for it, came before the answer
+    for (const audio of call.early.splice(0)) this.#send({ type: "input_audio_buffer.append", audio });
     call.welcome();
   }
 
@@ -230,7 +232,10 @@ export class Voice extends EventTarget {
   // What is heard on both sides
 
   #captured(call, { audio, takenMs }) {
-    if (call.connection.state !== "open") return;
+    if (call.connection.state !== "open") {
+      if (call.early.push(audio) > EARLY_FRAMES) call.early.shift();
+      return;
+    }
     this.#send({ type: "input_audio_buffer.append", audio });
     this.#figures.note("capture_ms", Date.now() - takenMs);
   }

@@ -31,7 +31,7 @@ def judge_module(weights: Weights, below: int, counts: int, inner: int, outputs:
             def heads(values: Any) -> Any:
                 return values.view(*values.shape[:2], -1, HEAD_WIDTH).transpose(1, 2)
 
-            # Written out: torch's own attention takes four times as long backwards for texts as short as these.
+            # Written out: for texts as short as these, torch's own attention took 28 % of the training to go backwards.
             narrow = _narrow(x)
             scores = heads(self.q(narrow)) @ heads(self.k(narrow)).transpose(2, 3) / HEAD_WIDTH**0.5
             seen = torch.softmax(scores + mask, -1) @ heads(self.v(narrow))
@@ -43,6 +43,7 @@ def judge_module(weights: Weights, below: int, counts: int, inner: int, outputs:
             super().__init__()
             depth = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
             self.layers = nn.ModuleList([Layer(number) for number in range(below, depth)])
+            # Named as in files of weights.
             self.head = nn.ModuleDict({"1": nn.Linear(3 * WIDTH + counts, inner), "4": nn.Linear(inner, outputs)})
 
         def forward(self, x: Any, begins: Any, lengths: Any, counted: Any, chance: Any = None) -> Any:

@@ -23,7 +23,7 @@ from .stages import imported, shared
 MAX_TOKENS = 256
 """Of a text, its two marks included; what goes beyond is not looked at (the model was trained on no more)."""
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 1024
 """Tokens that are embedded at once, padding included."""
 
 DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from user_voice import spoken
 from web_pages import HOSTILE, LIGHTHOUSE, RECIPE
 from web_server import Web, a_web, as_json, as_kind, never  # noqa: F401  (one is a fixture)
 
@@ -26,7 +27,6 @@ from cleans2s.rag import RAG
 from cleans2s.stages import load
 from cleans2s.testing import ScriptedLLM, Stage, on_virtual_clock
 from cleans2s.text import words_of
-from cleans2s.tts.piper import Piper
 
 pytestmark = pytest.mark.models
 
@@ -291,9 +291,12 @@ def test_a_search_engine_with_a_fault_is_said_and_the_conversation_goes_on(web, 
 # ── by voice ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def spoken(text: str, file: Path) -> str:
-    pieces = list(load(Piper()).speak(text))
-    save_wav(file, Audio(np.concatenate([piece.samples for piece in pieces]), pieces[0].rate).resampled(RATE).samples, RATE)
+STEADY = ("--tts.variation", "0")
+"""So that no run is heard otherwise than another."""
+
+
+def said_in(file: Path, text: str) -> str:
+    save_wav(file, spoken(text).samples, RATE)
     return str(file)
 
 
@@ -307,8 +310,8 @@ def cleans2s(*arguments: str) -> str:
 
 
 def test_a_folder_of_documents_is_asked_by_voice(folder, tmp_path):
-    question, out = spoken(BATTERY, tmp_path / "question.wav"), tmp_path / "out.wav"
-    told = cleans2s("talk", "--documents", str(folder), question, "--out", str(out))
+    question, out = said_in(tmp_path / "question.wav", BATTERY), tmp_path / "out.wav"
+    told = cleans2s("talk", "--documents", str(folder), question, "--out", str(out), *STEADY)
     assert "(manuals/lamp.md)" in told
     events = [json.loads(line) for line in out.with_suffix(".jsonl").read_text("utf-8").splitlines()]
     (ended,) = [event for event in events if event["event"] == "ReplyEnded"]
@@ -320,9 +323,9 @@ def test_a_folder_of_documents_is_asked_by_voice(folder, tmp_path):
 def test_the_web_is_asked_by_voice(web, tmp_path):
     web.pages["/lighthouse"] = LIGHTHOUSE.encode()
     organic(web, "/lighthouse")
-    question, out = spoken("How many steps does the lighthouse tower have?", tmp_path / "question.wav"), tmp_path / "out.wav"
+    question, out = said_in(tmp_path / "question.wav", "How many steps does the lighthouse tower have?"), tmp_path / "out.wav"
     engine = ("--websearch.serper_base_url", web.url, "--websearch.allow_private", "on")
-    told = cleans2s("talk", "--web", question, "--out", str(out), *engine)
+    told = cleans2s("talk", "--web", question, "--out", str(out), *engine, *STEADY)
     assert f"({web.url}/lighthouse)" in told
     assert any("steps" in asked["q"].lower() for asked in web.posted)  # a recogniser may hear a light house
     heard = words_of(load(Whisper("whisper-tiny.en")).transcribe(agent_of(out)).text)

@@ -87,22 +87,29 @@ def test_whatever_happens(script, asr_s, llm_s, tts_s, p_end, faulty, interrupti
             interruption=interruption,
             limits=Limits(5, 5, 5, 5),
         ) as stage:
-            for act, text, seconds in script:
-                if act == "say":
-                    await stage.user.says(text, seconds=seconds)
-                elif act == "type" and text:
-                    await stage.session.tell(text)
-                else:
-                    await stage.wait(seconds)
-            with anyio.fail_after(120):  # no deadlock: it comes to rest
-                while not stage.session.idle:
-                    await stage.wait(0.5)
+            await act_out(stage, script)
         return stage.events, stage.session.conversation
 
     events, conversation = on_virtual_clock(play)
     every_reply_ends_exactly_once(events)
     nothing_stale_is_played(events)
     history_is_what_was_heard(events, conversation)
+
+
+async def act_out(stage: Stage, script: list[tuple[str, str, float]]) -> None:
+    """What the user does; and then the session comes to rest: there is no deadlock."""
+    for act, text, seconds in script:
+        if act == "say":
+            await stage.user.says(text, seconds=seconds)
+        elif act == "type" and text:
+            await stage.session.tell(text)
+        elif act == "switch":
+            await stage.session.configure(stage.session.config.changed({"web": not stage.session.config.web}))
+        else:
+            await stage.wait(seconds)
+    with anyio.fail_after(120):
+        while not stage.session.idle:
+            await stage.wait(0.5)
 
 
 def every_reply_ends_exactly_once(events: list[Event]) -> None:

@@ -15,8 +15,8 @@ from cleans2s.judge import DATA, ENDS, KINDS, NAMES, Situation
 from cleans2s.judge.courtesies import rest
 from cleans2s.judge.dataset import for_bars, held_out, prefix, situation, streams, turns, units
 from cleans2s.judge.e5 import E5File
-from cleans2s.judge.examples import CUTS, KIND_ROWS, Example, Item
-from cleans2s.judge.network import Reader, TunedLayers, heads
+from cleans2s.judge.examples import CUTS, Example, Item
+from cleans2s.judge.network import Network, Reader, TunedLayers, heads
 from cleans2s.judge.plain_harm import plainly_harmful
 from cleans2s.judge.reading import BUCKETS, n_grams, pooled, read
 from cleans2s.judge.small import SILENCE_BAR, LoadedSmall, Small
@@ -126,9 +126,6 @@ def test_states_are_pooled_over_the_words_and_over_what_stands_before() -> None:
     np.testing.assert_allclose(pooled(states, [2, 1], [3, 4]), [[1, 5, 2], [2, 6, 2]])
 
 
-DANGER = KIND_ROWS.index(("interruption", "danger"))
-
-
 # ── a tiny encoder ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -184,11 +181,11 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_
         cuts = tuple(now * (kind == "danger") for kind in CUTS)
         situation = Situation(f"{word} came and then it rained on", partial=True)
         data.append(Item((Example(situation, word, cut=now, cuts=cuts),)))
-    reader = Reader.untuned(1, recipe.below, base)
+    reader = Reader.untuned([base], recipe.below)
     layers, head = tune(reader, data, recipe, lambda line: None)
     layers.save(tmp_path / "small.npz", head, fit_linear([each.choices[0] for each in data], recipe))
     head, linear = heads(tmp_path / "small.npz")
-    judge = LoadedSmall(Reader.tuned(1, tmp_path / "small.npz", base), head, linear)
+    judge = LoadedSmall({"en": Network(Reader.tuned([base], tmp_path / "small.npz"), head, linear)})
     for label, words in said.items():
         judgement = judge.judge(Situation(words + " tonight"))
         assert judgement.strategy == ENDS[label]
@@ -196,7 +193,8 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_
         assert judgement.interrupt == 0.0
     fire, rain = (judge.judge(Situation(f"{word} came and then it rained on", partial=True)) for word in ("fire", "rain"))
     assert fire.interrupt > rain.interrupt
-    assert judge.scores([Situation("fire came and then it rained on", partial=True)])[1][0].argmax() == DANGER
+    reasons = judge.scores([Situation("fire came and then it rained on", partial=True)])[1][0, -len(CUTS) :]
+    assert CUTS[reasons.argmax()] == "danger"
     again, _ = tune(reader, data, recipe, lambda line: None)
     assert all((again.weights[name] == value).all() for name, value in layers.weights.items())
 
@@ -238,11 +236,14 @@ def test_plain_cases_are_judged_as_the_guide_says(judge: LoadedSmall, words: str
 
 @pytest.mark.models
 def test_in_doubt_whether_words_are_meant_for_it_it_answers(judge: LoadedSmall) -> None:
-    situation = Situation("The meeting has been moved to room four.")
-    (scores,), _ = judge.scores([situation])
-    silence, standard = (float(scores[NAMES.index(name)]) for name in ("silence", "standard"))
-    assert silence + SILENCE_BAR > standard > silence
-    assert judge.judge(situation).strategy == "standard"
+    doubtful = 0
+    for turn in [turn for turn in turns() if turn.family in for_bars() and turn.strategy == "standard"]:
+        (scores,), _ = judge.scores([turn.situation])
+        silence, standard = (float(scores[NAMES.index(name)]) for name in ("silence", "standard"))
+        if silence + SILENCE_BAR[turn.situation.language or "en"] > standard > max(silence, *scores[1:3]):
+            assert judge.judge(turn.situation).strategy == "standard"
+            doubtful += 1
+    assert doubtful
 
 
 @pytest.mark.models

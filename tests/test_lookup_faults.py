@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_invariants import every_reply_ends_exactly_once, history_is_what_was_heard, nothing_stale_is_played
+from test_invariants import act_out, every_reply_ends_exactly_once, history_is_what_was_heard, nothing_stale_is_played
 from test_lookup_played import APOLOGIES, FILLERS, MUSEUM, OPENS, PAGES, SmallLLM, screenplay, staged
 
 from cleans2s.config import Limits
@@ -96,18 +95,7 @@ def test_whatever_happens_while_something_is_looked_up(script, search_s, able, i
         llm = (ScriptedLLM if able else SmallLLM)(["One [1], two, three. Four, five [2]."])
         plays = {"endpoint": ScriptedEndOfTurn(p_end), "interruption": interruption, "limits": Limits(5, 5, 5, 5, 5, 5, 5)}
         async with staged(finder, llm, **plays) as stage:
-            for act, text, seconds in script:
-                if act == "say":
-                    await stage.user.says(text, seconds=seconds)
-                elif act == "type":
-                    await stage.session.tell(text)
-                elif act == "switch":
-                    await stage.session.configure(stage.session.config.changed({"web": not stage.session.config.web}))
-                else:
-                    await stage.wait(seconds)
-            with anyio.fail_after(120):  # no deadlock: it comes to rest
-                while not stage.session.idle:
-                    await stage.wait(0.5)
+            await act_out(stage, script)
         return stage.events, stage.session.conversation
 
     events, conversation = on_virtual_clock(play)

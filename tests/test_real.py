@@ -196,13 +196,20 @@ def test_closing_a_reply_stops_the_model_within_a_token():
 
 
 def test_the_voice_says_what_it_is_told():
-    piper = stages.load(Piper())
+    piper = stages.load(Piper(variation=0))
     audio = Audio(np.concatenate([a.samples for a in piper.speak("The weather in London is cold today.")]), 22_050)
     assert audio.audible_span_s()[0] < 0.02
     heard = stages.load(Whisper()).transcribe(audio.resampled(RATE)).text
     assert words_of(heard) == words_of("The weather in London is cold today.")
     slow = sum(a.duration_s for a in stages.load(Piper(speed=0.5)).speak("The weather in London is cold today."))
     assert slow > 1.6 * audio.duration_s
+
+
+@pytest.mark.parametrize(("variation", "alike"), [(0, True), (1, False)])
+def test_a_voice_varies_as_it_is_told(variation, alike):
+    voice = stages.load(Piper(variation=variation))
+    once, again = (np.concatenate([a.samples for a in voice.speak("Good evening.")]) for _ in range(2))
+    assert np.array_equal(once, again) == alike
 
 
 # ── the command line ──────────────────────────────────────────────────────────────────────────────────────────────────

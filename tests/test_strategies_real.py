@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import anyio
-import numpy as np
 import pytest
+from user_voice import spoken
 
 from cleans2s.asr.whisper import Whisper
-from cleans2s.audio import RATE, Audio
+from cleans2s.audio import RATE
 from cleans2s.config import Config
 from cleans2s.events import Judged, ReplyStarted, TurnEnded
 from cleans2s.stages import load
 from cleans2s.talk import Talk, talk
 from cleans2s.text import words_of
-from cleans2s.tts.piper import Piper
 
 pytestmark = pytest.mark.models
 
@@ -40,12 +39,6 @@ CASES = [
     Case("silence", "Honey, can you bring the kids in, dinner is on the table!"),
     Case("interruption", RAMBLE),
 ]
-
-
-def spoken(text: str) -> Audio:
-    pieces = list(load(Piper()).speak(text))
-    sound = np.concatenate([piece.samples for piece in pieces])
-    return Audio(sound, pieces[0].rate).resampled(RATE)
 
 
 def heard(talked: Talk) -> str:

@@ -1,4 +1,6 @@
-"""The encoder of the small judge: e5's lower layers as they were published, its upper layers as they were tuned here."""
+"""The networks of the small judge, one for each language: a published encoder whose upper layers were tuned here, a head, and
+beside them a linear model of n-grams. English is read by MiniLM, which has half the layers of e5 and judges better (its weights
+are had in full, those of e5 in 4 bits); Chinese by e5."""
 
 from __future__ import annotations
 
@@ -13,14 +15,47 @@ import numpy as np
 import numpy.typing as npt
 
 from ..bert import Vectors, bert, converted, encoder, write
+from ..embedding import read_safetensors
 from ..errors import ModelError
 from ..models import path
 from ..stages import imported
+from . import Situation
 from .e5 import LAYER, E5File
-from .reading import Read, pooled
+from .reading import Read, n_grams, pooled, read
+from .telling import features
 
-BATCH_TOKENS = 4096
-BASE, TOKENIZER = "e5-small-q4", "tokenizer.json"
+BATCH_TOKENS = 1024
+TOKENIZER, WORDS = "tokenizer.json", "embeddings.word_embeddings.weight"
+
+LANGUAGES = {"en": ("minilm-l6-v2", ("model.safetensors", TOKENIZER)), "zh": ("e5-small-q4", ("e5-small-q4.bin",))}
+"""Which encoder of the catalogue reads a language, and its files."""
+
+
+# ── the encoder ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def published(language: str) -> list[Path]:
+    """The files of its encoder, fetched where they are missing."""
+    name, files = LANGUAGES[language]
+    return [path(name) / file for file in files]
+
+
+def _opened(files: Sequence[Path]) -> tuple[dict[str, Vectors], Any]:
+    """Weights, named as in transformers' BertModel, and the tokenizer: of MiniLM's two files, or of e5's one."""
+    if len(files) == 1:
+        file = E5File.read(files[0])
+        kept = file.kept()
+        return file.weights(kept), file.tokenizer(kept)
+    tokenizer = imported("tokenizers").Tokenizer.from_file(str(files[1]))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    found = read_safetensors(files[0])
+    return {
+        name: np.array(found[name], np.float32) for name in found if name.startswith(("embeddings.", "encoder."))
+    }, tokenizer
+
+
+# ── what was tuned ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass
@@ -85,7 +120,7 @@ def _arrays(file: Path, group: str, single: str) -> dict[str, npt.NDArray[Any]]:
 
 @dataclass
 class Reader:
-    """e5 with its tokenizer: the lower `below` layers of it, with the weights of the others, or tuned ones as a whole."""
+    """A tokenizer and an encoder: its lower `below` layers, with the weights of the others, or tuned ones as a whole."""
 
     tokenizer: Any
     encoder: Any
@@ -93,25 +128,28 @@ class Reader:
     weights: dict[str, Vectors]
 
     @classmethod
-    def untuned(cls, threads: int, below: int, base: Path | None = None) -> Reader:
-        """To be trained. `base` is another file than the catalogue's."""
-        file = E5File.read(base or path(BASE) / f"{BASE}.bin")
-        kept = file.kept()
-        weights = file.weights(kept)
+    def untuned(cls, files: Sequence[Path], below: int, threads: int = 1) -> Reader:
+        """To be trained, from the files of a published encoder."""
+        weights, tokenizer = _opened(files)
         lower = {name: value for name, value in weights.items() if _layer(name) < below}
-        return cls(file.tokenizer(kept), bert(lower, len(kept), threads, "int8"), below, weights)
+        return cls(tokenizer, bert(lower, len(lower[WORDS]), threads, "int8") if below else None, below, weights)
 
     @classmethod
-    def tuned(cls, threads: int, tuned: Path, base: Path | None = None) -> Reader:
+    def tuned(cls, files: Sequence[Path], tuned: Path, threads: int = 1) -> Reader:
         """With the layers that `TunedLayers.save` wrote."""
-        folder = converted("cleans2s.judge.network:convert", [base or path(BASE) / f"{BASE}.bin", tuned])
+        folder = converted("cleans2s.judge.network:convert", [*files, tuned])
         return cls(imported("tokenizers").Tokenizer.from_file(str(folder / TOKENIZER)), encoder(folder, threads), 0, {})
+
+    def read(self, situation: Situation) -> Read:
+        return read(self.tokenizer, situation)
 
     def upper_weights(self) -> dict[str, Vectors]:
         return {name: value for name, value in self.weights.items() if _layer(name) >= self.below}
 
     def lower_states(self, reads: Sequence[Read]) -> list[npt.NDArray[np.float16]]:
         """The hidden states of each text's tokens."""
+        if not self.below:
+            return [_embedded(self.weights, each.tokens).astype(np.float16) for each in reads]
         found: list[npt.NDArray[np.float16]] = [np.zeros((0, 0), np.float16)] * len(reads)
         for rows in _batches(reads):
             states = self._states([reads[row] for row in rows])
@@ -132,13 +170,23 @@ class Reader:
         return np.asarray(self.encoder.forward_batch([list(r.tokens) for r in reads]).last_hidden_state)
 
 
-def convert(base: str, tuned: str, target: str) -> None:
-    """Both as CTranslate2 reads them, with the tokenizer."""
-    file, layers = E5File.read(Path(base)), TunedLayers.load(Path(tuned))
-    kept = file.kept()
-    lower = {name: value for name, value in file.weights(kept).items() if _layer(name) < layers.below}
-    write(lower | layers.weights, len(kept), Path(target), "int8")
-    file.tokenizer(kept).save(str(Path(target) / TOKENIZER))
+def _embedded(weights: dict[str, Vectors], tokens: Sequence[int]) -> Vectors:
+    """What the first layer sees: CTranslate2 has no encoder without layers."""
+    seen = weights[WORDS][list(tokens)] + weights["embeddings.position_embeddings.weight"][: len(tokens)]
+    seen += weights["embeddings.token_type_embeddings.weight"][0]
+    seen = (seen - seen.mean(axis=1, keepdims=True)) / np.sqrt(seen.var(axis=1, keepdims=True) + 1e-12)
+    return seen * weights["embeddings.LayerNorm.weight"] + weights["embeddings.LayerNorm.bias"]
+
+
+def convert(*files: str) -> None:
+    """A published encoder's files with the tuned layers, as CTranslate2 reads them, and the tokenizer: into the last one,
+    a folder."""
+    *base, tuned, target = map(Path, files)
+    weights, tokenizer = _opened(base)
+    layers = TunedLayers.load(tuned)
+    lower = {name: value for name, value in weights.items() if _layer(name) < layers.below}
+    write(lower | layers.weights, len(lower[WORDS]), target, "int8")
+    tokenizer.save(str(target / TOKENIZER))
 
 
 def _batches(reads: Sequence[Read]) -> list[list[int]]:
@@ -153,3 +201,44 @@ def _batches(reads: Sequence[Read]) -> list[list[int]]:
 
 def _layer(name: str) -> int:
     return int(name.split(".")[2]) if name.startswith("encoder.layer.") else -1
+
+
+# ── the whole ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Network:
+    reader: Reader
+    head: dict[str, Vectors]
+    linear: Vectors
+
+    @classmethod
+    def load(cls, language: str, file: Path, threads: int = 1) -> Network:
+        """Raises ModelError for a file that training did not write."""
+        head, linear = heads(file)
+        return cls(Reader.tuned(published(language), file, threads), head, linear)
+
+    def scores(self, situations: Sequence[Situation]) -> Vectors:
+        """A row for each: of the strategies in the order of `ENDS`, of cutting in, of every kind of reason."""
+        states = self.reader.pooled([self.reader.read(situation) for situation in situations])
+        counted = np.stack([features(situation) for situation in situations])
+        inner = gelu(_dense(np.concatenate([states, counted], axis=1), self.head["1.weight"], self.head["1.bias"]))
+        return _dense(inner, self.head["4.weight"], self.head["4.bias"])
+
+    def linear_scores(self, situations: Sequence[Situation]) -> Vectors:
+        """The same of the linear model, without the kinds of those strategies that answer a turn which has ended."""
+        rows = [self.linear[-1] + np.array(values, np.float32) @ self.linear[buckets]
+                for buckets, values in map(n_grams, situations)]  # fmt: skip
+        return np.stack(rows)
+
+
+def _dense(x: Vectors, weight: Vectors, bias: Vectors) -> Vectors:
+    return np.asarray(cast("Any", x) @ weight.T + bias, np.float32)
+
+
+def gelu(x: Vectors) -> Vectors:
+    """x times the normal distribution function of x; the latter by Abramowitz and Stegun 7.1.26, off by less than 1.5e-7."""
+    z: Any = np.abs(x) / np.float32(np.sqrt(2.0))
+    t = 1 / (1 + 0.3275911 * z)
+    series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    return (0.5 * x * (1 + np.sign(x) * (1 - series * np.exp(-z * z)))).astype(np.float32)

@@ -15,7 +15,6 @@ import numpy as np
 from ..embedding import Vectors
 from ..text import HAN
 from . import Situation
-from .e5 import BEGIN, END
 
 WORDS_TOKENS, CHARACTER_TOKENS, FACTS_TOKENS, TURNS_TOKENS = 110, 36, 48, 56
 """The most that is read of each: the last words of a long turn, the last turns. Together they stay within 25 ms."""
@@ -42,14 +41,20 @@ class Read:
 
 def read(tokenizer: Any, situation: Situation) -> Read:
     def tokens(text: str) -> list[int]:
-        return tokenizer.encode(text).ids if text else []
+        return tokenizer.encode(text, add_special_tokens=False).ids if text else []
 
+    begin, end = (_number(tokenizer, *names) for names in (("[CLS]", "<s>"), ("[SEP]", "</s>")))
     character = tokens(f"character: {situation.character}" if situation.character else "")[:CHARACTER_TOKENS]
     facts = tokens(" ".join(f"memory: {fact}" for fact in (*situation.facts, *situation.contradictions)))[:FACTS_TOKENS]
     turns = tokens(" ".join(f"{role}: {words}" for role, words in situation.turns))[-TURNS_TOKENS:]
     words = tokens(situation.words)[-(PARTIAL_TOKENS if situation.partial else WORDS_TOKENS) :]
-    before = [BEGIN, *character, *facts, *turns, END]
-    return Read((*before, *words, END), len(before))
+    before = [begin, *character, *facts, *turns, end]
+    return Read((*before, *words, end), len(before))
+
+
+def _number(tokenizer: Any, *names: str) -> int:
+    """Of a mark, which encoders name differently."""
+    return next(number for number in map(tokenizer.token_to_id, names) if number is not None)
 
 
 def pooled(states: Vectors, begins: list[int], lengths: list[int]) -> Vectors:

@@ -1,9 +1,9 @@
-"""Train the judge that is shipped: `python -m cleans2s.judge.train`: 19 minutes of two cores.
+"""Train the judge that is shipped: `python -m cleans2s.judge.train`: 21 minutes, with a core for each language.
 
-The lower layers of multilingual-e5-small read every example once and stay as they are; the upper ones are tuned together
-with a small head, in bfloat16 where the processor multiplies it. Beside them a linear model learns from n-grams, which a few
-thousand examples teach better than sense. What is written to `weights/` is the tuned layers in 8 bits, the head and the
-linear model. Families in data/heldout.json are not looked at.
+The lower layers of an encoder read every example once and stay as they are; the upper ones are tuned together with a small
+head, in bfloat16 where the processor multiplies it. Beside them a linear model learns from n-grams, which a few thousand
+examples teach better than sense. What is written to `weights/` is, for each language, the tuned layers in 8 bits, the head and
+the linear model. Families in data/heldout.json are not looked at.
 
 `--sft MODEL` tunes a causal language model on the same data instead (see `sft_train`).
 """
@@ -14,23 +14,28 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..embedding import Vectors
-from ..errors import ModelError
+from ..errors import Cleans2sError, ModelError
 from ..stages import imported
 from . import ENDS, NAMES, WEIGHTS
 from .dataset import for_bars, held_out
 from .examples import CUTS, KIND_ROWS, UNKNOWN, Example, Item, items
-from .network import Reader, TunedLayers
-from .reading import BUCKETS, Read, n_grams, read
+from .network import LANGUAGES, Reader, TunedLayers, published
+from .network_torch import judge_module, quick_numbers
+from .reading import BUCKETS, Read, n_grams
+from .reasons import spoken_in
 from .telling import NAMES as COUNTED
 from .telling import features
 
@@ -46,6 +51,9 @@ BY_KIND = 0.5
 AGAIN = 0.25
 """Share of the better known half of the examples that an epoch after the first sees: the others teach more."""
 
+PARTS = 2
+"""In which a batch is gone through: what one of them needs stays in the processor's cache, which takes a sixth off the time."""
+
 SORTED_TOGETHER = 1024
 """Examples among which those of a like length are put into a batch."""
 
@@ -54,8 +62,8 @@ INSTALL = "pip install 'cleans2s[train]'"
 
 @dataclass(frozen=True)
 class Recipe:
-    below: int = 6
-    """Layers of the encoder that stay as they were published; the others, to the twelfth, are tuned."""
+    below: int = 0
+    """Layers of the encoder that stay as they were published; those above are tuned."""
 
     epochs: int = 3
     batch_tokens: int = 1600
@@ -73,47 +81,37 @@ class Recipe:
     """Inverse strength of the linear model's regularisation."""
 
 
+RECIPES = {"en": Recipe(), "zh": Recipe(below=6)}
+
+
 # ── the tuned layers and their head ───────────────────────────────────────────────────────────────────────────────────
 
 
-def tune(
-    reader: Reader, data: list[Item], recipe: Recipe, say: Any, threads: int = 2
-) -> tuple[TunedLayers, dict[str, Vectors]]:
-    """The upper layers and the head, trained on these examples. Every thread takes a part of each batch: that is 1.4 times
-    as fast as two threads at the same multiplication. What comes of it depends on their number, and on nothing else."""
+Say: TypeAlias = Callable[[str], None]
+
+
+def tune(reader: Reader, data: list[Item], recipe: Recipe, say: Say) -> tuple[TunedLayers, dict[str, Vectors]]:
+    """The upper layers and the head, trained on these examples."""
     torch = imported("torch")
     torch.manual_seed(recipe.seed)
-    chance = random.Random(recipe.seed)
+    chance, dropped = random.Random(recipe.seed), torch.Generator().manual_seed(recipe.seed)
     began_s = time.perf_counter()
     drawn = [_drawn(data, chance) for _ in range(recipe.epochs)]
     examples = list({id(example): example for epoch in drawn for example in epoch}.values())
     place = {id(example): row for row, example in enumerate(examples)}
-    reads = [read(reader.tokenizer, example.situation) for example in examples]
+    reads = [reader.read(example.situation) for example in examples]
     states = reader.lower_states(reads)
     counted = torch.from_numpy(np.stack([features(example.situation) for example in examples]))
     say(f"{len(examples)} different ones read, {time.perf_counter() - began_s:.0f} s")
-    module = _module(torch, reader, recipe)
+    module = _module(reader, recipe)
     groups = [
         {"params": list(module.layers.parameters())},
         {"params": list(module.head.parameters())},
     ]
-    parameters = [parameter for group in groups for parameter in group["params"]]
     optimiser = torch.optim.AdamW(groups, weight_decay=recipe.decay, fused=True)
     lengths = np.array([len(r.tokens) for r in reads])
     losses = np.full(len(examples), np.inf)
     usual, rates = recipe.batch_tokens / float(lengths.mean()), (recipe.rate, recipe.head_rate)
-    narrow = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
-
-    def learnt(portion: list[int], chance: Any) -> tuple[npt.NDArray[np.float32], Any]:
-        """Their losses, and the gradients of all parameters."""
-        hidden = _padded(torch, [states[i] for i in portion], [reads[i] for i in portion])
-        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
-            scores = module(*hidden, counted[portion], chance)
-        loss = _losses(torch, scores.float(), [examples[i] for i in portion], recipe)
-        return loss.detach().numpy(), torch.autograd.grad(loss.sum() / usual, parameters)
-
-    chances = [torch.Generator().manual_seed(recipe.seed + number) for number in range(threads)]
-    pool = ThreadPoolExecutor(threads)
     for epoch, each in enumerate(drawn):
         began_s = time.perf_counter()
         rows = _worth_seeing([place[id(example)] for example in each], losses, chance)
@@ -123,16 +121,17 @@ def tune(
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * share
             optimiser.zero_grad()
-            portions = [batch[number::threads] for number in range(min(threads, len(batch)))]
-            for portion, (lost, gradients) in zip(portions, pool.map(learnt, portions, chances), strict=True):
-                losses[portion] = lost
-                for parameter, gradient in zip(parameters, gradients, strict=True):
-                    parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+            for part in filter(None, (batch[number::PARTS] for number in range(PARTS))):
+                hidden = _padded(torch, [states[i] for i in part], [reads[i] for i in part])
+                with quick_numbers(torch):
+                    scores = module(*hidden, counted[part], dropped)
+                loss = _losses(torch, scores.float(), [examples[i] for i in part], recipe)
+                losses[part] = loss.detach().numpy()
+                (loss.sum() / usual).backward()
             torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimiser.step()
         took_s, mean = time.perf_counter() - began_s, losses[rows].mean()
         say(f"epoch {epoch + 1} of {recipe.epochs}: {len(rows)} examples, loss {mean:.3f}, {took_s:.0f} s")
-    pool.shutdown()
     tuned = {name: value.detach().numpy() for name, value in module.layers.state_dict().items()}
     return TunedLayers.from_module(tuned, reader.below), {n: v.detach().numpy() for n, v in module.head.state_dict().items()}
 
@@ -153,8 +152,8 @@ def _rising_and_falling(done: float, warm_up: float) -> float:
     return min(1.0, max(done, 1e-3) / warm_up) * (1 - done)
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+def _say(language: str, line: str) -> None:
+    sys.stdout.write(f"{language}  {line}\n")
     sys.stdout.flush()
 
 
@@ -202,9 +201,7 @@ def _unless_unknown(torch: Any, scores: Any, wanted: Any) -> Any:
     return (each * (wanted != UNKNOWN)).sum(1)
 
 
-def _module(torch: Any, reader: Reader, recipe: Recipe) -> Any:
-    from .network_torch import judge_module
-
+def _module(reader: Reader, recipe: Recipe) -> Any:
     outputs = len(ENDS) + 1 + len(KIND_ROWS)
     return judge_module(reader.upper_weights(), reader.below, len(COUNTED), recipe.inner, outputs, recipe.dropout)
 
@@ -243,47 +240,61 @@ def _sparse(data: list[Example]) -> Any:
 # ── from the command line ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def train(out: Path, recipe: Recipe = Recipe(), threads: int = 2, say: Any = print) -> Path:
-    """Writes the weights to the folder `out`."""
-    began_s = time.perf_counter()
-    data = items(held_out() | for_bars(), recipe.seed)
+def train(out: Path, recipes: dict[str, Recipe] = RECIPES) -> None:
+    """Writes the weights of every language to the folder `out`. Each has a process of its own, with one thread."""
+    for package in ("torch", "sklearn"):
+        if not find_spec(package):
+            raise ModelError(f"training needs the package {package}: {INSTALL}")
+    out.mkdir(parents=True, exist_ok=True)
+    for language in recipes:
+        published(language)  # fetched here, if need be, with the progress shown
+    with ProcessPoolExecutor(len(recipes), get_context("spawn")) as pool:
+        for done in [pool.submit(train_one, language, recipe, out) for language, recipe in recipes.items()]:
+            done.result()
+
+
+def train_one(language: str, recipe: Recipe, out: Path) -> None:
+    began_s, say = time.perf_counter(), partial(_say, language)
+    data = [item for item in items(held_out() | for_bars(), recipe.seed) if _language(item) == language]
     torch = imported("torch")
-    torch.set_num_threads(1)  # for each thread of `tune`
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads what it has not written
-    reader = Reader.untuned(threads, recipe.below)
-    count = sum(item.take * item.share for item in data)
-    say(f"{count:.0f} examples an epoch; the encoder's lower {reader.below} layers read them …")
-    layers, head = tune(reader, data, recipe, say, threads)
+    reader = Reader.untuned(published(language), recipe.below)
+    say(f"{sum(item.take * item.share for item in data):.0f} examples an epoch")
+    layers, head = tune(reader, data, recipe, say)
     linear = fit_linear([example for item in data for example in item.choices], recipe)
-    out.mkdir(parents=True, exist_ok=True)
-    layers.save(out / "small.npz", head, linear)
-    say(f"{out / 'small.npz'}: {(out / 'small.npz').stat().st_size / 1e6:.1f} MB after {time.perf_counter() - began_s:.0f} s")
-    return out / "small.npz"
+    file = out / f"{language}.npz"
+    layers.save(file, head, linear)
+    say(f"{file}: {file.stat().st_size / 1e6:.1f} MB after {time.perf_counter() - began_s:.0f} s")
+
+
+def _language(item: Item) -> str:
+    situation = item.choices[0].situation
+    return spoken_in(situation.words, situation.language)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m cleans2s.judge.train", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=WEIGHTS, metavar="DIR", help="where the weights go (default: the package)")
+    parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=[*LANGUAGES], help="which to train (default: all)")
     parser.add_argument("--epochs", type=int, default=Recipe.epochs, metavar="N")
-    parser.add_argument("--below", type=int, default=Recipe.below, metavar="N", help="layers that are not tuned")
     parser.add_argument("--rate", type=float, default=Recipe.rate, metavar="R")
-    parser.add_argument("--threads", type=int, default=2, metavar="N")
     parser.add_argument("--sft", metavar="MODEL", help="tune this causal language model instead; see --sft --help")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        if "--sft" in words:
-            from . import sft_train
+    if "--sft" in words:
+        from . import sft_train
 
-            words.remove("--sft")
-            return sft_train.main(words)
-        options = parser.parse_args(words)
-        recipe = replace(Recipe(), epochs=options.epochs, below=options.below, rate=options.rate)
-        train(options.out, recipe, options.threads, _say)
-    except ModuleNotFoundError as error:
-        raise ModelError(f"training needs the package {error.name}: {INSTALL}") from None
+        words.remove("--sft")
+        return sft_train.main(words)
+    options = parser.parse_args(words)
+    chosen = {language: RECIPES[language] for language in options.languages}
+    train(options.out, {name: replace(recipe, epochs=options.epochs, rate=options.rate) for name, recipe in chosen.items()})
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Cleans2sError as error:
+        sys.exit(str(error))

@@ -26,13 +26,23 @@ class Piper:
     speed: float = 1.0
     """1.2 speaks a fifth faster."""
 
+    variation: float = 1.0
+    """How much the same words differ in rhythm and tone from one time to the next, as a share of what the voice was made for;
+    with 0 they always sound the same."""
+
     threads: int = 1
 
     def load(self) -> LoadedPiper:
         from piper.config import SynthesisConfig
 
         voice = shared((Piper, self.voice, self.threads), lambda: _voice(self.voice, self.threads))
-        loaded = LoadedPiper(voice, SynthesisConfig(length_scale=voice.config.length_scale / self.speed))
+        config = voice.config
+        synthesis = SynthesisConfig(
+            length_scale=config.length_scale / self.speed,
+            noise_scale=config.noise_scale * self.variation,
+            noise_w_scale=config.noise_w_scale * self.variation,
+        )
+        loaded = LoadedPiper(voice, synthesis)
         list(loaded.speak("Hello, there."))
         return loaded
 

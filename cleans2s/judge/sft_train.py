@@ -17,7 +17,6 @@ from ..errors import ModelError
 from ..stages import imported
 from . import ENDS
 from .dataset import Turn, held_out, turns
-from .network_torch import quick_numbers
 from .sft import ADAPTER, INSTALL, LETTERS, base_model, letter_ids, tokens
 
 
@@ -57,8 +56,7 @@ def train(
             break
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * min(1.0, (step + 1) / 20) * (1 - progress)
-        with quick_numbers(torch):
-            loss = _loss(torch, tuned, letters, batch)
+        loss = _loss(torch, tuned, letters, batch)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for p in tuned.parameters() if p.requires_grad], 1.0)

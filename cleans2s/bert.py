@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -29,6 +29,9 @@ Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 HEAD_WIDTH = 32
 """Of the attention heads of every MiniLM."""
+
+BATCH_TOKENS = 1024
+"""Tokens that an encoder reads at once: with 4,096 six layers took 2.4 times as long."""
 
 EDITION = 1
 """Of what conversions write; a higher one lets older conversions lie."""
@@ -93,6 +96,15 @@ def encoder(folder: Path, threads: int = 1) -> Any:
     return imported("ctranslate2").Encoder(
         str(folder), device="cpu", compute_type="default", intra_threads=threads, inter_threads=2 if threads == 1 else 1
     )
+
+
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """The places of texts of these lengths, the longest first, in groups of about `BATCH_TOKENS`, padding included."""
+    longest_first = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    while longest_first:
+        count = max(1, BATCH_TOKENS // lengths[longest_first[0]])
+        yield longest_first[:count]
+        longest_first = longest_first[count:]
 
 
 def mean_states(encoder: Any, tokens: list[list[int]]) -> Vectors:

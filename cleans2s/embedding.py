@@ -15,16 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .bert import Vectors, converted, encoder, mean_states, write
+from .bert import Vectors, batches, converted, encoder, mean_states, write
 from .errors import ModelError
 from .models import path
 from .stages import imported, shared
 
 MAX_TOKENS = 256
 """Of a text, its two marks included; what goes beyond is not looked at (the model was trained on no more)."""
-
-BATCH_TOKENS = 1024
-"""Tokens that are embedded at once, padding included."""
 
 DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64}
 
@@ -75,17 +72,11 @@ class LoadedMiniLM:
         if not texts:
             return np.zeros((0, 384), np.float32)
         tokens: list[list[int]] = [encoded.ids for encoded in self.tokenizer.encode_batch(list(texts))]
-        longest_first = sorted(range(len(tokens)), key=lambda row: -len(tokens[row]))
-        vectors: Vectors | None = None
-        while longest_first:
-            count = max(1, BATCH_TOKENS // len(tokens[longest_first[0]]))
-            rows, longest_first = longest_first[:count], longest_first[count:]
+        found: dict[int, Vectors] = {}
+        for rows in batches([len(row) for row in tokens]):
             means = mean_states(self.encoder, [tokens[row] for row in rows])
-            if vectors is None:
-                vectors = np.zeros((len(tokens), means.shape[1]), np.float32)
-            vectors[rows] = means / np.linalg.norm(means, axis=1, keepdims=True)
-        assert vectors is not None
-        return vectors
+            found |= dict(zip(rows, means / np.linalg.norm(means, axis=1, keepdims=True), strict=True))
+        return np.stack([found[row] for row in range(len(tokens))])
 
 
 def read_safetensors(file: Path) -> dict[str, npt.NDArray[Any]]:

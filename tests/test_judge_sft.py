@@ -46,7 +46,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from cleans2s.judge.sft_train import SFTRecipe, train
 
-    recipe = SFTRecipe(epochs=100, batch=8, rate=1e-2)
+    recipe = SFTRecipe(epochs=100, batch=8, rate=3e-3)
     return train(str(tiny), tmp_path_factory.mktemp("judge"), recipe, TURNS, lambda line: None)
 
 

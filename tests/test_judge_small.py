@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from cleans2s.judge.reading import BUCKETS, n_grams, pooled, read
 from cleans2s.judge.small import SILENCE_BAR, LoadedSmall, Small
 from cleans2s.judge.telling import NAMES as COUNTED
 from cleans2s.judge.telling import features
+from cleans2s.judge.untuned import Untuned
 from cleans2s.stages import load
 
 # ── the data ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,12 +166,23 @@ def test_long_situations_are_cut_and_end_with_the_last_words(base: Path) -> None
     assert long.tokens[-4:-1] == tuple(tokenizer.encode("end").ids[-3:])
 
 
-def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As training has it: what several add up differs in its last digits."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("below", [0, 1])
+def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_path: Path, below: int) -> None:
     pytest.importorskip("sklearn")
     from cleans2s.judge.train import Recipe, fit_linear, tune
 
-    recipe = Recipe(below=1, epochs=12, batch_tokens=100, rate=1e-3, head_rate=3e-3, dropout=0.02, inner=32)
+    recipe = Recipe(below=below, epochs=12, batch_tokens=100, rate=1e-3, head_rate=3e-3, dropout=0.02, inner=32)
     said = {0: "tell me a story", 1: "you are a fool", 2: "who do you love", 3: "come here my dog"}
     data = [
         Item((Example(Situation(f"{words} {tail}"), words, label),))
@@ -181,11 +194,11 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_
         cuts = tuple(now * (kind == "danger") for kind in CUTS)
         situation = Situation(f"{word} came and then it rained on", partial=True)
         data.append(Item((Example(situation, word, cut=now, cuts=cuts),)))
-    reader = Reader.untuned([base], recipe.below)
-    layers, head = tune(reader, data, recipe, lambda line: None)
+    untuned = Untuned.load([base], recipe.below)
+    layers, head = tune(untuned, data, recipe, lambda line: None)
     layers.save(tmp_path / "small.npz", head, fit_linear([each.choices[0] for each in data], recipe))
     head, linear = heads(tmp_path / "small.npz")
-    judge = LoadedSmall({"en": Network(Reader.tuned([base], tmp_path / "small.npz"), head, linear)})
+    judge = LoadedSmall({"en": Network(Reader.load([base], tmp_path / "small.npz"), head, linear)})
     for label, words in said.items():
         judgement = judge.judge(Situation(words + " tonight"))
         assert judgement.strategy == ENDS[label]
@@ -195,7 +208,7 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_
     assert fire.interrupt > rain.interrupt
     reasons = judge.scores([Situation("fire came and then it rained on", partial=True)])[1][0, -len(CUTS) :]
     assert CUTS[reasons.argmax()] == "danger"
-    again, _ = tune(reader, data, recipe, lambda line: None)
+    again, _ = tune(untuned, data, recipe, lambda line: None)
     assert all((again.weights[name] == value).all() for name, value in layers.weights.items())
 
 

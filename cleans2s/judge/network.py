@@ -14,17 +14,16 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from ..bert import Vectors, bert, converted, encoder, write
+from ..bert import Vectors, batches, converted, encoder, write
 from ..embedding import read_safetensors
 from ..errors import ModelError
 from ..models import path
 from ..stages import imported
 from . import Situation
 from .e5 import LAYER, E5File
-from .reading import Read, n_grams, pooled, read
+from .reading import n_grams, pooled, read
 from .telling import features
 
-BATCH_TOKENS = 1024
 TOKENIZER, WORDS = "tokenizer.json", "embeddings.word_embeddings.weight"
 
 LANGUAGES = {"en": ("minilm-l6-v2", ("model.safetensors", TOKENIZER)), "zh": ("e5-small-q4", ("e5-small-q4.bin",))}
@@ -40,7 +39,7 @@ def published(language: str) -> list[Path]:
     return [path(name) / file for file in files]
 
 
-def _opened(files: Sequence[Path]) -> tuple[dict[str, Vectors], Any]:
+def opened(files: Sequence[Path]) -> tuple[dict[str, Vectors], Any]:
     """Weights, named as in transformers' BertModel, and the tokenizer: of MiniLM's two files, or of e5's one."""
     if len(files) == 1:
         file = E5File.read(files[0])
@@ -120,86 +119,40 @@ def _arrays(file: Path, group: str, single: str) -> dict[str, npt.NDArray[Any]]:
 
 @dataclass
 class Reader:
-    """A tokenizer and an encoder: its lower `below` layers, with the weights of the others, or tuned ones as a whole."""
-
     tokenizer: Any
     encoder: Any
-    below: int
-    weights: dict[str, Vectors]
 
     @classmethod
-    def untuned(cls, files: Sequence[Path], below: int, threads: int = 1) -> Reader:
-        """To be trained, from the files of a published encoder."""
-        weights, tokenizer = _opened(files)
-        lower = {name: value for name, value in weights.items() if _layer(name) < below}
-        return cls(tokenizer, bert(lower, len(lower[WORDS]), threads, "int8") if below else None, below, weights)
-
-    @classmethod
-    def tuned(cls, files: Sequence[Path], tuned: Path, threads: int = 1) -> Reader:
-        """With the layers that `TunedLayers.save` wrote."""
+    def load(cls, files: Sequence[Path], tuned: Path, threads: int = 1) -> Reader:
+        """A published encoder's files with the layers that `TunedLayers.save` wrote."""
         folder = converted("cleans2s.judge.network:convert", [*files, tuned])
-        return cls(imported("tokenizers").Tokenizer.from_file(str(folder / TOKENIZER)), encoder(folder, threads), 0, {})
+        return cls(imported("tokenizers").Tokenizer.from_file(str(folder / TOKENIZER)), encoder(folder, threads))
 
-    def read(self, situation: Situation) -> Read:
-        return read(self.tokenizer, situation)
-
-    def upper_weights(self) -> dict[str, Vectors]:
-        return {name: value for name, value in self.weights.items() if _layer(name) >= self.below}
-
-    def lower_states(self, reads: Sequence[Read]) -> list[npt.NDArray[np.float16]]:
-        """The hidden states of each text's tokens."""
-        if not self.below:
-            return [_embedded(self.weights, each.tokens).astype(np.float16) for each in reads]
-        found: list[npt.NDArray[np.float16]] = [np.zeros((0, 0), np.float16)] * len(reads)
-        for rows in _batches(reads):
-            states = self._states([reads[row] for row in rows])
-            for row, state in zip(rows, states, strict=True):
-                found[row] = state[: len(reads[row].tokens)].astype(np.float16)
-        return found
-
-    def pooled(self, reads: Sequence[Read]) -> Vectors:
-        """What the head sees of each text."""
-        parts: dict[int, Vectors] = {}
-        for rows in _batches(reads):
+    def pooled(self, situations: Sequence[Situation]) -> Vectors:
+        """What the head sees of each situation."""
+        reads = [read(self.tokenizer, situation) for situation in situations]
+        found: dict[int, Vectors] = {}
+        for rows in batches([len(each.tokens) for each in reads]):
             chosen = [reads[row] for row in rows]
-            vectors = pooled(self._states(chosen), [r.words_at for r in chosen], [len(r.tokens) for r in chosen])
-            parts |= dict(zip(rows, vectors, strict=True))
-        return np.stack([parts[row] for row in range(len(reads))])
-
-    def _states(self, reads: Sequence[Read]) -> Vectors:
-        return np.asarray(self.encoder.forward_batch([list(r.tokens) for r in reads]).last_hidden_state)
-
-
-def _embedded(weights: dict[str, Vectors], tokens: Sequence[int]) -> Vectors:
-    """What the first layer sees: CTranslate2 has no encoder without layers."""
-    seen = weights[WORDS][list(tokens)] + weights["embeddings.position_embeddings.weight"][: len(tokens)]
-    seen += weights["embeddings.token_type_embeddings.weight"][0]
-    seen = (seen - seen.mean(axis=1, keepdims=True)) / np.sqrt(seen.var(axis=1, keepdims=True) + 1e-12)
-    return seen * weights["embeddings.LayerNorm.weight"] + weights["embeddings.LayerNorm.bias"]
+            states = np.asarray(self.encoder.forward_batch([list(each.tokens) for each in chosen]).last_hidden_state)
+            vectors = pooled(states, [each.words_at for each in chosen], [len(each.tokens) for each in chosen])
+            found |= dict(zip(rows, vectors, strict=True))
+        return np.stack([found[row] for row in range(len(reads))])
 
 
 def convert(*files: str) -> None:
     """A published encoder's files with the tuned layers, as CTranslate2 reads them, and the tokenizer: into the last one,
     a folder."""
     *base, tuned, target = map(Path, files)
-    weights, tokenizer = _opened(base)
+    weights, tokenizer = opened(base)
     layers = TunedLayers.load(tuned)
-    lower = {name: value for name, value in weights.items() if _layer(name) < layers.below}
+    lower = {name: value for name, value in weights.items() if layer_of(name) < layers.below}
     write(lower | layers.weights, len(lower[WORDS]), target, "int8")
     tokenizer.save(str(target / TOKENIZER))
 
 
-def _batches(reads: Sequence[Read]) -> list[list[int]]:
-    longest_first = sorted(range(len(reads)), key=lambda row: -len(reads[row].tokens))
-    found: list[list[int]] = []
-    while longest_first:
-        count = max(1, BATCH_TOKENS // len(reads[longest_first[0]].tokens))
-        found.append(longest_first[:count])
-        longest_first = longest_first[count:]
-    return found
-
-
-def _layer(name: str) -> int:
+def layer_of(name: str) -> int:
+    """The number of the layer to which weights of this name belong; -1 for those below all layers."""
     return int(name.split(".")[2]) if name.startswith("encoder.layer.") else -1
 
 
@@ -216,11 +169,11 @@ class Network:
     def load(cls, language: str, file: Path, threads: int = 1) -> Network:
         """Raises ModelError for a file that training did not write."""
         head, linear = heads(file)
-        return cls(Reader.tuned(published(language), file, threads), head, linear)
+        return cls(Reader.load(published(language), file, threads), head, linear)
 
     def scores(self, situations: Sequence[Situation]) -> Vectors:
         """A row for each: of the strategies in the order of `ENDS`, of cutting in, of every kind of reason."""
-        states = self.reader.pooled([self.reader.read(situation) for situation in situations])
+        states = self.reader.pooled(situations)
         counted = np.stack([features(situation) for situation in situations])
         inner = gelu(_dense(np.concatenate([states, counted], axis=1), self.head["1.weight"], self.head["1.bias"]))
         return _dense(inner, self.head["4.weight"], self.head["4.bias"])

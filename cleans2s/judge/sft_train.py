@@ -17,7 +17,8 @@ from ..errors import ModelError
 from ..stages import imported
 from . import ENDS
 from .dataset import Turn, held_out, turns
-from .sft import ADAPTER, INSTALL, LETTERS, base_model, letter_ids, tokens
+from .network_torch import multiplies_bfloat16
+from .sft import ADAPTER, INSTALL, LETTERS, base_model, letter_ids, letter_scores, tokens
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def train(
     tokenizer, base = base_model(model)
     letters = letter_ids(tokenizer)
     config = peft.LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    if multiplies_bfloat16(torch):  # the adapter stays in float32
+        base = base.to(torch.bfloat16)
     tuned = peft.get_peft_model(base, config).train()
     optimiser = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=recipe.rate)
     left = held_out()
@@ -95,8 +98,8 @@ def _loss(torch: Any, model: Any, letters: list[int], batch: list[tuple[list[int
     ids = torch.tensor([[0] * (longest - len(row)) + row for row, _ in batch])
     mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row, _ in batch])
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    scores = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1).logits[:, -1, letters]
-    return torch.nn.functional.cross_entropy(scores.float(), torch.tensor([label for _, label in batch]))
+    scores = letter_scores(model.get_base_model(), letters, input_ids=ids, attention_mask=mask, position_ids=positions)
+    return torch.nn.functional.cross_entropy(scores, torch.tensor([label for _, label in batch]))
 
 
 def main(arguments: Sequence[str]) -> int:

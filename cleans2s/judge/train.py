@@ -32,12 +32,13 @@ from ..stages import imported
 from . import ENDS, NAMES, WEIGHTS
 from .dataset import for_bars, held_out
 from .examples import CUTS, KIND_ROWS, UNKNOWN, Example, Item, items
-from .network import LANGUAGES, Reader, TunedLayers, published
+from .network import LANGUAGES, TunedLayers, published
 from .network_torch import judge_module, quick_numbers
-from .reading import BUCKETS, Read, n_grams
+from .reading import BUCKETS, Read, n_grams, read
 from .reasons import spoken_in
 from .telling import NAMES as COUNTED
 from .telling import features
+from .untuned import Untuned
 
 SECONDARY = 0.3
 """Weight of telling the kind of reason, beside telling the strategy."""
@@ -90,7 +91,7 @@ RECIPES = {"en": Recipe(), "zh": Recipe(below=6)}
 Say: TypeAlias = Callable[[str], None]
 
 
-def tune(reader: Reader, data: list[Item], recipe: Recipe, say: Say) -> tuple[TunedLayers, dict[str, Vectors]]:
+def tune(base: Untuned, data: list[Item], recipe: Recipe, say: Say) -> tuple[TunedLayers, dict[str, Vectors]]:
     """The upper layers and the head, trained on these examples."""
     torch = imported("torch")
     torch.manual_seed(recipe.seed)
@@ -99,11 +100,11 @@ def tune(reader: Reader, data: list[Item], recipe: Recipe, say: Say) -> tuple[Tu
     drawn = [_drawn(data, chance) for _ in range(recipe.epochs)]
     examples = list({id(example): example for epoch in drawn for example in epoch}.values())
     place = {id(example): row for row, example in enumerate(examples)}
-    reads = [reader.read(example.situation) for example in examples]
-    states = reader.lower_states(reads)
+    reads = [read(base.tokenizer, example.situation) for example in examples]
+    states = base.lower_states(reads)
     counted = torch.from_numpy(np.stack([features(example.situation) for example in examples]))
     say(f"{len(examples)} different ones read, {time.perf_counter() - began_s:.0f} s")
-    module = _module(reader, recipe)
+    module = _module(base, recipe)
     groups = [
         {"params": list(module.layers.parameters())},
         {"params": list(module.head.parameters())},
@@ -133,7 +134,7 @@ def tune(reader: Reader, data: list[Item], recipe: Recipe, say: Say) -> tuple[Tu
         took_s, mean = time.perf_counter() - began_s, losses[rows].mean()
         say(f"epoch {epoch + 1} of {recipe.epochs}: {len(rows)} examples, loss {mean:.3f}, {took_s:.0f} s")
     tuned = {name: value.detach().numpy() for name, value in module.layers.state_dict().items()}
-    return TunedLayers.from_module(tuned, reader.below), {n: v.detach().numpy() for n, v in module.head.state_dict().items()}
+    return TunedLayers.from_module(tuned, base.below), {n: v.detach().numpy() for n, v in module.head.state_dict().items()}
 
 
 def _drawn(data: list[Item], chance: random.Random) -> list[Example]:
@@ -201,9 +202,9 @@ def _unless_unknown(torch: Any, scores: Any, wanted: Any) -> Any:
     return (each * (wanted != UNKNOWN)).sum(1)
 
 
-def _module(reader: Reader, recipe: Recipe) -> Any:
+def _module(base: Untuned, recipe: Recipe) -> Any:
     outputs = len(ENDS) + 1 + len(KIND_ROWS)
-    return judge_module(reader.upper_weights(), reader.below, len(COUNTED), recipe.inner, outputs, recipe.dropout)
+    return judge_module(base.upper_weights(), base.below, len(COUNTED), recipe.inner, outputs, recipe.dropout)
 
 
 # ── the linear model ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -260,9 +261,9 @@ def train_one(language: str, recipe: Recipe, out: Path) -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads what it has not written
-    reader = Reader.untuned(published(language), recipe.below)
+    base = Untuned.load(published(language), recipe.below)
     say(f"{sum(item.take * item.share for item in data):.0f} examples an epoch")
-    layers, head = tune(reader, data, recipe, say)
+    layers, head = tune(base, data, recipe, say)
     linear = fit_linear([example for item in data for example in item.choices], recipe)
     file = out / f"{language}.npz"
     layers.save(file, head, linear)

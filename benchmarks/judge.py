@@ -12,10 +12,10 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import numpy as np
@@ -39,6 +39,10 @@ FIXED_SHARE = 0.55
 
 HEARD_EVERY = {"en": 1, "zh": 2}
 """Words (characters) between two looks at a stream: about 300 ms of speech."""
+
+E = TypeVar("E", Turn, Stream)
+F = TypeVar("F")
+M = TypeVar("M")
 
 INK, PAPER, BLUE = "#222222", "#FFFFFF", (0.0, 0.447, 0.698)
 
@@ -147,6 +151,18 @@ def cuts(examples: Sequence[Stream], moments: Sequence[int | None]) -> Cuts:
     )
 
 
+def by_part(
+    name: str, parts: Mapping[str, frozenset[str]], measure: Callable[[list[E], list[F]], M], examples: list[E], found: list[F]
+) -> dict[str, M]:
+    """What is measured of all examples, and where the families have several parts, of each."""
+    rows = {name: measure(examples, found)}
+    for part, families in parts.items() if len(parts) > 1 else ():
+        pairs = [pair for pair in zip(examples, found, strict=True) if pair[0].family in families]
+        if pairs:
+            rows[f"{name}, {part}"] = measure([one for one, _ in pairs], [other for _, other in pairs])
+    return rows
+
+
 def fixed_share(examples: Sequence[Stream]) -> list[int | None]:
     """Cutting in everywhere, at the same share of the words: what a listener does who does not listen."""
     return [round(FIXED_SHARE * len(units(each.situation.words, each.situation.language))) for each in examples]
@@ -251,7 +267,8 @@ def main(args: argparse.Namespace, config: Config | None = None, say: Say | None
     say = say or (lambda line: sys.stdout.write(f"{line}\n"))
     if args.only is not None and args.only < 1:
         raise ConfigError(f"--only {args.only}: expected 1 or more")
-    families = for_bars() if args.bars else held_out()
+    parts = {"bars": for_bars()} if args.bars else held_out()
+    families = frozenset[str]().union(*parts.values())
     chosen = [turn for turn in turns() if turn.family in families]
     listened = [stream for stream in streams() if stream.family in families]
     if args.only:
@@ -261,7 +278,7 @@ def main(args: argparse.Namespace, config: Config | None = None, say: Say | None
     name = " ".join(args.judge)
     judge: Judge = stages.load(engine(args.judge))
     judged = judged_by(judge, [turn.situation for turn in chosen])
-    rows = {name: scored(chosen, judged), "majority": scored(chosen, majority(chosen))}
+    rows = by_part(name, parts, scored, chosen, judged) | {"majority": scored(chosen, majority(chosen))}
     if args.zero_shot:
         sample = random.Random(2).sample(chosen, min(args.zero_shot, len(chosen)))
         llm: Judge = stages.load(engine(["llm"]))
@@ -271,7 +288,8 @@ def main(args: argparse.Namespace, config: Config | None = None, say: Say | None
         rows[f"{name}, the same turns"] = scored(sample, judged_by(judge, [turn.situation for turn in sample]))
     say(table(rows))
     moments = [cut_at(lambda heard: judged_by(judge, heard), stream) for stream in listened]
-    cut_rows = {name: cuts(listened, moments), f"at {FIXED_SHARE:.0%} of the words": cuts(listened, fixed_share(listened))}
+    cut_rows = by_part(name, parts, cuts, listened, moments)
+    cut_rows[f"at {FIXED_SHARE:.0%} of the words"] = cuts(listened, fixed_share(listened))
     say(cut_table(cut_rows))
     took_ms = milliseconds(judge, [turn.situation for turn in random.Random(3).sample(chosen, min(200, len(chosen)))])
     say(f"{'a decision':26}" + ", ".join(f"{key.replace('_', ' ')} {value:.1f} ms" for key, value in took_ms.items()))

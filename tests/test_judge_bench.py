@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.judge import calibration_error, cut_at, cuts, draw, fixed_share, macro_f1, majority, scored
+from benchmarks.judge import by_part, calibration_error, cut_at, cuts, draw, fixed_share, macro_f1, majority, scored
 from cleans2s.judge import Judgement, Situation
 from cleans2s.judge.dataset import Stream, Turn
 
@@ -42,6 +42,16 @@ def test_the_scores_of_a_handful() -> None:
     assert scores.macro_f1_zh == 1.0
     assert scores.confusion == [[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 2]]
     assert scored(TURNS, majority(TURNS)).accuracy == pytest.approx(0.4)
+
+
+def test_every_part_of_the_families_is_measured_by_itself() -> None:
+    examples = [replace(each, family=family) for each, family in zip(TURNS[:4], "aabb", strict=True)]
+    parts = {"one": frozenset("a"), "two": frozenset("b"), "none": frozenset("c")}
+    rows = by_part("judge", parts, scored, examples, [sure("standard")] * 4)
+    assert {name: (row.examples, row.accuracy) for name, row in rows.items()} == {
+        "judge": (4, 0.5), "judge, one": (2, 1.0), "judge, two": (2, 0.0),
+    }  # fmt: skip
+    assert set(by_part("judge", {"one": frozenset("ab")}, scored, examples, [sure("standard")] * 4)) == {"judge"}
 
 
 def stream(words: str, at: int | None, kind: str) -> Stream:

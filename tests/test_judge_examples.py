@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from cleans2s.judge import ENDS, Situation
-from cleans2s.judge.dataset import for_bars, held_out, streams, turns, units
+from cleans2s.judge.dataset import kept_back, streams, turns, units
 from cleans2s.judge.disagreeing import disagreement, named, numbers
 from cleans2s.judge.examples import CUTS, NEAR, UNKNOWN, as_heard, items
 
-KEPT_BACK = held_out() | for_bars()
+KEPT_BACK = kept_back()
 ITEMS = items(KEPT_BACK, seed=1)
 
 

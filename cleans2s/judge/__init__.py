@@ -77,7 +77,7 @@ class Judgement:
     """That they were spoken to the agent."""
 
     kind: str = ""
-    """Of reason, one of `KINDS[strategy]`; "" where there is none."""
+    """Of reason, one of `KINDS[strategy]`; "" where there is none, or it is not sure which."""
 
     reason: str = ""
     """A sentence for people, in English or Chinese."""

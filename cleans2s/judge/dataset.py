@@ -78,9 +78,11 @@ def streams(folder: Path = DATA) -> tuple[Stream, ...]:
 
 
 @cache
-def held_out(folder: Path = DATA) -> frozenset[str]:
-    """Families on which nothing is trained and nothing is chosen."""
-    return frozenset(_json(folder / "heldout.json")["families"])
+def held_out(folder: Path = DATA) -> dict[str, frozenset[str]]:
+    """Families on which nothing is trained and nothing is chosen: the `first` were drawn from the first part of the data,
+    the `later` written when there was a judge to measure."""
+    kept = _json(folder / "heldout.json")
+    return {part: frozenset(kept[part]) for part in ("first", "later")}
 
 
 @cache
@@ -88,6 +90,12 @@ def for_bars(folder: Path = DATA) -> frozenset[str]:
     """Families on which nothing is trained either, and the bars of `judge.small` are chosen: a network is too sure of what it
     was shown."""
     return frozenset(_json(folder / "heldout.json")["bars"])
+
+
+@cache
+def kept_back(folder: Path = DATA) -> frozenset[str]:
+    """All on which nothing is trained."""
+    return for_bars(folder).union(*held_out(folder).values())
 
 
 def units(words: str, language: str | None) -> list[str]:

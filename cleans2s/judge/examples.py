@@ -141,16 +141,14 @@ def _of_stream(stream: Stream, chance: random.Random) -> list[Item]:
             *(chance.randint(SHORTEST, total) for _ in range(NOWHERE - 3)),
         ]
         return [Item(tuple(_at(replace(nothing, strategy=standard), stream, place) for place in places), 2, STREAMS)]
-    first = max(SHORTEST, stream.interrupt_at - 30)
-    before = [chance.randint(first, max(first, stream.interrupt_at - NEAR)) for _ in range(BEFORE)]
-    after = [chance.randint(stream.interrupt_at, total) if n else min(total, stream.interrupt_at + chance.randint(0, 12))
-             for n in range(AFTER)]  # fmt: skip
+    last = stream.interrupt_at - NEAR
+    before = [chance.randint(max(SHORTEST, stream.interrupt_at - 30), last) for _ in range(BEFORE if last >= SHORTEST else 0)]
+    begins = max(SHORTEST, stream.interrupt_at)
+    after = [chance.randint(begins, total) if n else min(total, begins + chance.randint(0, 12)) for n in range(AFTER)]
     strategy = {"refused": refusal, "drift": standard, "repetition": standard}.get(stream.kind, -1)
     now = replace(nothing, cut=1.0, cuts=tuple(float(kind == stream.kind) for kind in CUTS), strategy=strategy)
-    return [
-        Item(tuple(_at(nothing, stream, place) for place in before), share=STREAMS),
-        Item(tuple(_at(now, stream, place) for place in after), share=STREAMS),
-    ]
+    read = [(nothing, before), (now, after)]
+    return [Item(tuple(_at(each, stream, place) for place in places), share=STREAMS) for each, places in read if places]
 
 
 def _at(example: Example, stream: Stream, place: int) -> Example:

@@ -136,10 +136,11 @@ class LoadedSFT:
             return small
         shares = self.shares(situation)
         judged = replace(small, probabilities={**shares, "interruption": 0.0}, judged_by="sft")
-        kinds: dict[str, float] = dict(small.kinds) if judged.strategy == small.strategy else {}
-        kind = max(kinds, key=kinds.__getitem__, default="")
-        why = reason(judged.strategy, kind, spoken_in(situation.words, situation.language))
-        return replace(judged, kind=kind, kinds=kinds, reason=why, addressed=1.0 - shares["silence"])
+        judged = replace(judged, addressed=1.0 - shares["silence"])
+        if judged.strategy == small.strategy:
+            return judged
+        why = reason(judged.strategy, "", spoken_in(situation.words, situation.language))
+        return replace(judged, kind="", kinds={}, reason=why)
 
     def shares(self, situation: Situation) -> dict[str, float]:
         torch = imported("torch")

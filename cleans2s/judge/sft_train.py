@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import ModelError
 from ..stages import imported
 from . import ENDS
-from .dataset import Turn, held_out, turns
+from .dataset import Turn, kept_back, turns
 from .network_torch import multiplies_bfloat16
 from .sft import ADAPTER, INSTALL, LETTERS, base_model, letter_ids, letter_scores, tokens
 
@@ -47,7 +47,7 @@ def train(
         base = base.to(torch.bfloat16)
     tuned = peft.get_peft_model(base, config).train()
     optimiser = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=recipe.rate)
-    left = held_out()
+    left = kept_back()
     rows = list(data) if data is not None else [turn for turn in turns() if turn.family not in left]
     read = [(tokens(tokenizer, turn.situation), ENDS.index(turn.strategy)) for turn in rows]  # type: ignore[arg-type]
     steps, began_s = max(1, int(recipe.epochs * len(read) / recipe.batch)), time.perf_counter()

@@ -23,6 +23,7 @@ from . import ENDS, KINDS, NAMES, WEIGHTS, Judgement, Situation
 from .courtesies import rest
 from .dataset import prefix, units
 from .network import LANGUAGES, Network
+from .plain_danger import plainly_dangerous
 from .plain_harm import plainly_harmful
 from .reading import SHORTEST
 from .reasons import GO_ON, NOTHING, reason, spoken_in
@@ -31,40 +32,50 @@ Scores: TypeAlias = npt.NDArray[np.floating[Any]]
 
 LINEAR_SHARE, LINEAR_CUT_SHARE, LINEAR_KIND_SHARE = 0.4, 0.6, 0.6
 """What scores of the linear model count beside those of the network: of the strategies, where it is told whether there is a
-reason to cut in, and which. It errs elsewhere: together they have a macro-F1 of 0.888 on the families for bars, the network
-alone 0.878."""
+reason to cut in, and which. It errs elsewhere: together they have a macro-F1 of 0.913 on the families for bars, the network
+alone 0.901."""
 
 TEMPERATURE = 1.2
 """By which scores are divided before they become probabilities."""
 
-SILENCE_BAR = {"en": 0.5, "zh": 1.0}
+SILENCE_BAR = {"en": 0.0, "zh": 1.0}
 """Taken from the score of silence, by language: who spoke to the agent and hears nothing is worse off than who hears a needless
-answer, and less is said to others than the quarter of the data that is. On the families for bars 98.1 and 95.1 % of what was
-spoken to the agent are answered without it, and 87.7 and 89.7 % of the rest met with silence; with it 98.4 and 96.2 %, and
-82.6 and 86.2 %. It leaves a margin: of situations of other kinds than those it learnt from, more is met with silence."""
+answer. The lowest of 0, 0.25, 0.5, 0.75 and 1 with which 97 % of what was spoken to the agent are answered on the families for
+bars: 98.1 and 96.9 %, while 92.1 and 88.4 % of the rest are met with silence; without it in Chinese 95.4 and 93.6 %."""
+
+CUTS = KINDS["interruption"]
+"""The last scores of a row, each of a reason to cut in."""
 
 CUT_IN: dict[str, tuple[float, float]] = {
-    "repetition": (0.74, 1.99), "drift": (0.63, 1.09), "contradiction": (0.54, 4.29), "refused": (0.68, 3.81),
-    "danger": (0.54, 3.66),
+    "repetition": (0.69, 0.83), "drift": (0.59, 0.78), "contradiction": (0.59, 2.67), "refused": (0.67, 2.13),
+    "danger": (0.60, 2.34),
 }  # fmt: skip
-"""Of every reason, how fast its probability rises with the evidence, and the evidence at which that is one half: there it cuts
-in. A needless interruption is the worse mistake, so the bars are high: on the 374 streams of the families for bars 1.7 % of
-those that deserve none are cut into, and 72 % of the others; with bars lower by 0.75 over the slope 5.7 and 81 %."""
+"""Of every reason, how fast its probability rises with the evidence, and the evidence at which that is one half."""
+
+CUT_BAR = {
+    "en": dict.fromkeys(CUTS, 2.0) | {"danger": 1.0},
+    "zh": dict.fromkeys(CUTS, 0.5) | {"danger": 0.75},
+}
+"""Taken from these scores, by language: a needless interruption is the worse mistake, but where there may be danger. Such that
+at most 2 % of the streams that deserve none are cut into on the families for bars: 2.0 and 1.6 %, and 73 and 79 % of the
+others; without it 13.5 and 4.1 %, 92 and 83 %."""
+
+SURE_OF_KIND = 0.7
+"""How likely a kind of refusal, deflection or silence must be to be named, and so to choose what is said: on the families for
+bars it is right in 90, 92 and 85 % of the cases above, in 78, 53 and 55 % of those below."""
 
 LOOK_EVERY, LOOKS = 3, 2
 """Words (in Chinese: characters) between two looks at the beginning of a turn, and the looks whose mean counts: a reason to
 cut in stays when more is said."""
 
-NEVER, REMEMBERED = -30.0, 2.0
-"""Scores of a reason that cannot be, and of a contradiction that memory found itself: its rules would rather miss one."""
+NEVER, FOUND = -30.0, 2.0
+"""Scores of a reason that cannot be, and of one that needs no model: a contradiction that memory found, a danger told plainly.
+Their rules would rather miss one."""
 
 KEPT_LOOKS = 256
 
 NOT_TO_AGENT = frozenset({"others", "media", "reading", "thinking", "noise"})
 """Kinds of silence in which the words were not spoken to the agent."""
-
-CUTS = KINDS["interruption"]
-"""The last scores of a row, each of a reason to cut in."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +130,8 @@ class LoadedSmall:
         looks = [_looks(situation) for situation in situations]
         seen = self._seen([look for each in looks for look in each])
         rows = np.stack([seen[each[-1]] for each in looks])
-        slope, bar = (np.array(values) for values in zip(*CUT_IN.values(), strict=True))
         for row, situation, each in zip(rows, situations, looks, strict=True):
-            row[-len(CUTS) :] = slope * (np.mean([_possible(look, seen[look]) for look in each], axis=0) - bar)
-            if situation.contradictions:
-                row[-len(CUTS) + CUTS.index("contradiction")] = REMEMBERED
+            row[-len(CUTS) :] = _reasons(situation, [_possible(look, seen[look]) for look in each])
             row[len(ENDS)] = row[-len(CUTS) :].max()
         return rows[:, : len(NAMES)], rows[:, len(NAMES) :]
 
@@ -166,6 +174,18 @@ def _looks(situation: Situation) -> list[Situation]:
     return [replace(situation, words=prefix(situation.words, language, place)) for place in places] or [situation]
 
 
+def _reasons(situation: Situation, evidence: list[Scores]) -> Scores:
+    """Scores of every reason to cut in, from the evidence of some looks."""
+    slope, even = (np.array(values) for values in zip(*CUT_IN.values(), strict=True))
+    bar = np.array([*CUT_BAR[spoken_in(situation.words, situation.language)].values()])
+    found = slope * (np.mean(evidence, axis=0) - even) - bar
+    if situation.contradictions:
+        found[CUTS.index("contradiction")] = FOUND
+    if plainly_dangerous(situation.words):
+        found[CUTS.index("danger")] = FOUND
+    return found
+
+
 def _possible(look: Situation, row: Scores) -> Scores:
     """The evidence for every reason to cut in. Nobody drifts from what was never asked, or contradicts what is neither
     remembered nor said by the user before."""
@@ -196,6 +216,8 @@ def judgement(situation: Situation, scores: Scores, kinds: Vectors) -> Judgement
     )
     chosen = by_kind[judged.strategy]
     kind = max(chosen, key=chosen.__getitem__, default="")
+    if judged.strategy in ENDS and chosen.get(kind, 1.0) < SURE_OF_KIND:
+        kind = ""
     if situation.contradictions and "contradiction" in chosen:
         kind = "contradiction"
     why = reason(judged.strategy, kind, language)

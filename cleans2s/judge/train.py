@@ -1,4 +1,4 @@
-"""Train the judge that is shipped: `python -m cleans2s.judge.train`: 21 minutes, with a core for each language.
+"""Train the judge that is shipped: `python -m cleans2s.judge.train`: 20 minutes, with a core for each language.
 
 The lower layers of an encoder read every example once and stay as they are; the upper ones are tuned together with a small
 head, in bfloat16 where the processor multiplies it. Beside them a linear model learns from n-grams, which a few thousand
@@ -30,12 +30,13 @@ from ..embedding import Vectors
 from ..errors import Cleans2sError, ModelError
 from ..stages import imported
 from . import ENDS, NAMES, WEIGHTS
-from .dataset import for_bars, held_out
+from .dataset import kept_back
 from .examples import CUTS, KIND_ROWS, UNKNOWN, Example, Item, items
 from .network import LANGUAGES, TunedLayers, published
 from .network_torch import judge_module, quick_numbers
 from .reading import BUCKETS, Read, n_grams, read
 from .reasons import spoken_in
+from .sft import INSTALL
 from .telling import NAMES as COUNTED
 from .telling import features
 from .untuned import Untuned
@@ -57,8 +58,6 @@ PARTS = 2
 
 SORTED_TOGETHER = 1024
 """Examples among which those of a like length are put into a batch."""
-
-INSTALL = "pip install 'cleans2s[train]'"
 
 
 @dataclass(frozen=True)
@@ -256,7 +255,7 @@ def train(out: Path, recipes: dict[str, Recipe] = RECIPES) -> None:
 
 def train_one(language: str, recipe: Recipe, out: Path) -> None:
     began_s, say = time.perf_counter(), partial(_say, language)
-    data = [item for item in items(held_out() | for_bars(), recipe.seed) if _language(item) == language]
+    data = [item for item in items(kept_back(), recipe.seed) if _language(item) == language]
     torch = imported("torch")
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)

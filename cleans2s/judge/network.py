@@ -119,6 +119,8 @@ def _arrays(file: Path, group: str, single: str) -> dict[str, npt.NDArray[Any]]:
 
 @dataclass
 class Reader:
+    """A tokenizer, and an encoder whose upper layers were tuned."""
+
     tokenizer: Any
     encoder: Any
 

@@ -135,8 +135,8 @@ class LoadedSFT:
         if situation.partial or not situation.words.strip():
             return small
         shares = self.shares(situation)
-        judged = replace(small, probabilities={**shares, "interruption": 0.0}, judged_by="sft")
-        judged = replace(judged, addressed=1.0 - shares["silence"])
+        probabilities = {**shares, "interruption": 0.0}
+        judged = replace(small, probabilities=probabilities, addressed=1.0 - shares["silence"], judged_by="sft")
         if judged.strategy == small.strategy:
             return judged
         why = reason(judged.strategy, "", spoken_in(situation.words, situation.language))

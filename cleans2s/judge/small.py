@@ -40,8 +40,9 @@ TEMPERATURE = 1.2
 
 SILENCE_BAR = {"en": 0.0, "zh": 1.0}
 """Taken from the score of silence, by language: who spoke to the agent and hears nothing is worse off than who hears a needless
-answer. The lowest of 0, 0.25, 0.5, 0.75 and 1 with which 97 % of what was spoken to the agent are answered on the families for
-bars: 98.1 and 96.9 %, while 92.1 and 88.4 % of the rest are met with silence; without it in Chinese 95.4 and 93.6 %."""
+answer. Of 0, 0.25, 0.5, 0.75 and 1 the lowest with which about 97 % of what was spoken to the agent are answered on the
+families for bars: 98.1 and 96.9 %, while 92.1 and 88.4 % of the rest are met with silence; without it in Chinese 95.4 and
+93.6 %."""
 
 CUTS = KINDS["interruption"]
 """The last scores of a row, each of a reason to cut in."""

@@ -150,6 +150,18 @@ def test_another_encoder_reads_everything_again(memory: Memory) -> None:
     assert recalled(memory, "pet") == ["My puppy ate a shoe."]
 
 
+def test_it_remembers_on_after_everything_was_forgotten(memory: Memory) -> None:
+    told(memory, ("My puppy ate a shoe.", ago(days=3)))
+    kept = memory.export(NOW)
+    memory.forget_all()
+    told(memory, ("I have a new car.", ago(days=2)))
+    assert recalled(memory, "pet vehicle") == ["I have a new car."]
+    memory.forget(memory.episodes()[0].id)
+    memory.load(kept)
+    told(memory, ("We cook tonight.", ago(minutes=9)))
+    assert [recalled(memory, query)[0] for query in ("pet", "meal")] == ["My puppy ate a shoe.", "We cook tonight."]
+
+
 def test_many_turns_keep_their_own_vectors(memory: Memory) -> None:
     for n in range(300):
         memory.note("user", f"number {n}", ago(minutes=n))

@@ -243,7 +243,7 @@ class Memory:
         with self._store.writing() as db:
             for table in ("turns", "vectors", "words", "facts", "notes"):
                 db.execute(f"DELETE FROM {table}")
-            rows.put(db, "edits", rows.new_id("all"))
+            rows.changed_by_hand(db)
         self._erased()
 
     def export(self, now: datetime | None = None) -> dict[str, Any]:

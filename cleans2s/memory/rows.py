@@ -205,8 +205,9 @@ def put(db: sqlite3.Connection, key: str, value: str) -> None:
 
 
 def changed_by_hand(db: sqlite3.Connection) -> None:
-    """Tells every process that what it holds of the turns is out of date."""
-    put(db, "edits", str(int(get(db, "edits") or 0) + 1))
+    """Tells every process that what it holds of the turns is out of date: by a name that was never there before, as a count
+    would begin again once all is forgotten."""
+    put(db, "edits", new_id("edit"))
 
 
 def _moment(seconds: float, zone: tzinfo | None) -> datetime:

@@ -77,6 +77,12 @@ class Conversation:
             return -1
         return next(index for index in reversed(range(len(self.messages))) if self.messages[index].id == id)
 
+    @property
+    def unanswered(self) -> Message | None:
+        """The user's words, where nothing came after them."""
+        last = self.messages[-1:]
+        return last[0] if last and last[0].role == "user" else None
+
     def user_said(self, text: str, at_s: float, id: str = "", spoken: bool = True) -> Message:
         """A turn of the user; one of which no word was understood is not on the record."""
         message = Message("user", text, at_s, id=id or new_id(), spoken=spoken)

@@ -76,7 +76,8 @@ class Ignored:
 @dataclass(frozen=True)
 class Judged:
     """How a turn is answered: the strategy (see strategies.py), the probability of each, a reason for people, and what was
-    remembered about it. `until` (ISO 8601, "" for none): nobody is answered before that moment, after repeated abuse."""
+    remembered about it. `until` (ISO 8601, "" for none): nobody is answered before that moment, after repeated abuse.
+    `item` is the id of the user's words on the record."""
 
     at_s: float
     turn: int
@@ -85,6 +86,7 @@ class Judged:
     reason: str
     recalled: list[str] = field(default_factory=list[str])
     until: str = ""
+    item: str = ""
 
 
 class Source(TypedDict):

@@ -7,7 +7,6 @@ opinions on that, so it costs the reply no time.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ import anyio
 from anyio import to_thread
 
 from . import events as ev
-from . import openers
+from . import openers, recollection
 from .blocking import stage_value
 from .characters import Character
 from .config import Config
@@ -32,7 +31,7 @@ from .memory import FRAMING, Block, Contradiction, Memory, Recalled, memory_file
 from .patience import Judged, Patience, Standing
 from .stages import Transcript
 from .strategies import STANDARD, STRATEGIES, Strategies, Strategy
-from .text import HAN, language_of
+from .text import language_of
 
 if TYPE_CHECKING:
     from .lookup.search import Lookup, Search
@@ -94,21 +93,6 @@ DECISIONS = 200
 ASIDE = 0.2
 """Probability of being spoken to below which words over the agent's voice do not stop it."""
 
-SURE = 0.75
-"""Score of a memory that answers the question for what was said; weaker ones may be about something else."""
-
-_ASKS_MEMORY = re.compile(
-    r"\b(?:what|where|when|who|which|how)\b.*\b(?:did|was|were|do|does|am|is|are|'s)\b.*\b(?:i|my|me)\b|\bdo you remember\b"
-    r"|\bremember (?:what|when|where|who|how)\b|\bdid i (?:tell|say|mention)\b"
-    rf"|我[{HAN}\w]*(?:什么|哪|谁|多少|几|吗)|(?:还)?记得|我说过|告诉过你",
-    re.IGNORECASE,
-)
-
-
-def asks_memory(words: str) -> bool:
-    """Whether somebody wants to hear what he told before."""
-    return bool(_ASKS_MEMORY.search(words))
-
 
 class Mind:
     """Of one session. `now` is the time of day, for memory; all else goes by the conversation."""
@@ -160,13 +144,18 @@ class Mind:
 
     # ── a turn ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def consider(self, said: Transcript, config: Config, partial: bool = False) -> Thought:
+    async def consider(
+        self, said: Transcript, config: Config, partial: bool = False, asked_for: Message | None = None
+    ) -> Thought:
         """How to answer these words, or (`partial`) whether to cut in; and what to look up for them. That is dropped where the
-        words turn out not to be answered in the ordinary way."""
+        words turn out not to be answered in the ordinary way. Words that are on record (typed ones, or those that a client
+        waited with) are `asked_for`: somebody wants an answer, and silence is none."""
+        if asked_for:
+            config = replace(config, strategies=tuple(name for name in config.strategies if STRATEGIES[name].speaks))
         if not self._lookup or not (search := self._lookup.begin(said.text)):
-            return await self._thought(said, config, partial)
+            return await self._thought(said, config, partial, asked_for)
         try:
-            thought = await self._thought(said, config, partial)
+            thought = await self._thought(said, config, partial, asked_for)
         except StageError:
             self._lookup.drop(search)
             raise
@@ -176,22 +165,17 @@ class Mind:
         search.allow(partial)
         return replace(thought, search=search)
 
-    def search(self, words: str) -> Search | None:
-        """What has to be looked up for words that are on the record already, so that nobody judges them (typed ones)."""
-        search = self._lookup.begin(words) if self._lookup else None
-        if self._lookup and search:
-            search.allow(partial=False)
-            self._lookup.claim(search)
-        return search
-
-    async def _thought(self, said: Transcript, config: Config, partial: bool = False) -> Thought:
+    async def _thought(
+        self, said: Transcript, config: Config, partial: bool = False, asked_for: Message | None = None
+    ) -> Thought:
         words, language = said.text, said.language or language_of(said.text)
         character = self.manners.character(config)
         recalled, against = await self._look_back(words)
+        before = [message for message in self.manners.spoken if message is not asked_for]
         situation = Situation(
             words,
             partial,
-            tuple(("user" if m.role == "user" else "agent", m.text) for m in self.manners.spoken[-RECENT:]),
+            tuple(("user" if m.role == "user" else "agent", m.text) for m in before[-RECENT:]),
             tuple(fact.text for fact in recalled.facts),
             tuple(each.why for each in against),
             " ".join(character.rules(language)) if character else "",
@@ -212,11 +196,14 @@ class Mind:
             "me": character.name(language) if character else "",
             "fact": openers.quoted(against[0].fact.quote, language) if against else "",
         }
-        return self._worded(thought, words, character, slots, recalled)
+        thought = self._worded(thought, character, slots)
+        if thought.line or thought.strategy.name != STANDARD or self._engines.able or not self.memory:
+            return thought
+        now = self._now()
+        promised = recollection.promised(words, language, now, self.manners.turns) if config.proactive else ""
+        return replace(thought, line=promised or recollection.told(words, recalled, language, now))
 
-    def _worded(
-        self, thought: Thought, words: str, character: Character | None, slots: dict[str, str], recalled: Recalled
-    ) -> Thought:
+    def _worded(self, thought: Thought, character: Character | None, slots: dict[str, str]) -> Thought:
         strategy, language = thought.strategy, thought.language
         if thought.standing.state == "last_word":
             line = openers.last_word(language, thought.standing.block, self.manners.turns)
@@ -231,10 +218,6 @@ class Mind:
                 language, kind=thought.kind, turn=self.manners.turns, slots=slots, avoid=self.manners.said, own=own
             )
             return replace(thought, line=line)
-        best = next((episode for episode in recalled.episodes if episode.role == "user"), None)
-        if best and best.score >= SURE and asks_memory(words):
-            quote = openers.quoted(best.text, language, best.at, self._now())
-            return replace(thought, line=quote[:1].upper() + quote[1:])
         return thought
 
     def instructions(self, config: Config) -> str:
@@ -254,8 +237,8 @@ class Mind:
         judgement = (await self._thought(said, config)).judgement
         return not judgement or judgement.addressed >= ASIDE
 
-    def decided(self, thought: Thought, at_s: float, turn: int) -> ev.Judged | None:
-        """A turn is over, and this is how it is answered."""
+    def decided(self, thought: Thought, at_s: float, turn: int, item: str) -> ev.Judged | None:
+        """A turn is over, and this is how it is answered; `item` is the id of its words on the record."""
         if self._lookup:
             self._lookup.claim(thought.search)
         self._judged.append(Judged(self._now(), thought.strategy.name, thought.kind))
@@ -266,7 +249,7 @@ class Mind:
             return None
         until = standing.until.isoformat() if standing.until else ""
         shares = {name: round(share, 3) for name, share in judgement.probabilities.items()}
-        return ev.Judged(at_s, turn, thought.strategy.name, shares, judgement.reason, list(thought.recalled), until)
+        return ev.Judged(at_s, turn, thought.strategy.name, shares, judgement.reason, list(thought.recalled), until, item)
 
     def _standing(self, thought: Thought) -> Standing:
         if block := self._block():

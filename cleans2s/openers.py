@@ -15,8 +15,8 @@ from .lines import FOLDER, Lines, Sheet, base_language
 from .strategies import STRATEGIES
 
 Kind = Literal[
-    "greeting", "greeting_known", "follow_up", "reminder", "lookup", "backchannel", "backchannel_sad",
-    "apology_asr", "apology_llm", "apology_search", "apology_overlap",
+    "greeting", "greeting_known", "follow_up", "promise", "promise_when", "reminder", "lookup",
+    "backchannel", "backchannel_sad", "apology_asr", "apology_llm", "apology_search", "apology_overlap",
 ]  # fmt: skip
 
 WEEKDAYS = {
@@ -83,14 +83,18 @@ def back(language: str | None, turn: int = 0) -> str:
 
 
 def quoted(
-    words: str, language: str | None, said_at: datetime.datetime | None = None, now: datetime.datetime | None = None
+    words: str,
+    language: str | None,
+    said_at: datetime.datetime | None = None,
+    now: datetime.datetime | None = None,
+    written: bool = False,
 ) -> str:
-    """What somebody said before, as the value of {fact}: in their own words, because a paraphrase might be wrong."""
+    """What somebody said (or wrote) before, as the value of {fact}: in their own words, because a paraphrase might be wrong."""
     words = words.strip().rstrip(".。")
     time = when(said_at, now, language) if said_at and now else ""
     if base_language(language) == "zh":
-        return f"{time}你说过：“{words}”"
-    return f'{time or "earlier"} you said "{words}".'
+        return f"{time}你{'写' if written else '说'}过：“{words}”"
+    return f'{time or "earlier"} you {"wrote" if written else "said"} "{words}".'
 
 
 # ── time in words ─────────────────────────────────────────────────────────────────────────────────────────────────────

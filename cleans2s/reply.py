@@ -37,6 +37,11 @@ class Request:
     """Words to be said as they are, without a language model."""
 
     @property
+    def judged(self) -> bool:
+        """Whether it depends on what the user said how it is answered; not where all that is to be said is given."""
+        return self.on_record and self.chat is None and not self.line and self.instructions is None
+
+    @property
     def aside(self) -> bool:
         """It neither takes the floor nor leaves a trace: the user does not notice it."""
         return not self.speaks and not self.on_record

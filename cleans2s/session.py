@@ -216,7 +216,8 @@ class Session:
         reply = self._unheard_turn(Transcript(""), request or self.request or Request())
         if reply.wants_floor and self._speaking:
             raise TurnError("a reply is already on its way: cancel it, or wait for its end")
-        reply.message, reply.id = Message("user", ""), item or reply.id
+        reply.message, reply.id = self.conversation.unanswered or Message("user", ""), item or reply.id
+        reply.said = Transcript(reply.message.text)
         await self._end_turn(reply)
 
     async def commit(self) -> None:
@@ -435,7 +436,10 @@ class Session:
             finally:
                 reply.understood.set()
             reply.mark("transcript", self.now_s)
-        if reply.message:  # asked for; there is no turn to judge
+        if reply.message:  # asked for; there is no turn to judge, but the words that wait on record may be
+            if reply.message.text and reply.request and reply.request.judged:
+                await self._think_over(reply, reply.said)
+                await self._tell_thought(reply)
             return True
         over = self._speaking if self._speaking is not reply else None
         judged: Verdict = "turn"
@@ -448,10 +452,7 @@ class Session:
         if judged == "turn" and reply.revision and not over:
             self._tasks.start_soon(self._judge, reply, reply.said)
         if judged == "turn" and reply.request and not reply.thought:
-            try:
-                reply.thought = await self._mind.consider(reply.said, self.config)
-            except StageError as failure:  # it is answered as an ordinary turn
-                await self._outbox.put(ev.Failed(self.now_s, failure.stage, failure.message))
+            await self._think_over(reply, reply.said)
             if over and not reply.answers:
                 judged = "aside"
         if judged != "turn":
@@ -465,6 +466,12 @@ class Session:
             self._tasks.start_soon(self._judge, reply, reply.said)
         # Where it has to wait for the floor, it waits before thinking: the prompt holds what was heard meanwhile.
         return self.config.interruption or not over or await self._take_the_floor(reply)
+
+    async def _think_over(self, reply: Reply, said: Transcript) -> None:
+        try:
+            reply.thought = await self._mind.consider(said, self.config, asked_for=reply.message)
+        except StageError as failure:  # it is answered as an ordinary turn
+            await self._outbox.put(ev.Failed(self.now_s, failure.stage, failure.message))
 
     async def _take_the_floor(self, reply: Reply) -> bool:
         """Wait for the end of the turn and (to answer it) for the floor; False if a later turn got there first: its reply
@@ -510,12 +517,16 @@ class Session:
             await self._outbox.put(
                 ev.TurnEnded(self.now_s, reply.turn, *spoken_s, text, reply.p_end, reply.audio_end_s, reply.said_id)
             )
-            if reply.thought and (judged := self._mind.decided(reply.thought, self.now_s, reply.turn)):
-                await self._outbox.put(judged)
-                self._tasks.start_soon(self._initiative.react, reply)
+            await self._tell_thought(reply)
             await self._announce(reply)
             if reply.over.is_set() and "due" in reply.marks:  # the next turn was quicker than the transcript of this one
                 await self._outbox.put(ev.ReplyEnded(self.now_s, reply.turn, "dropped", ""))
+
+    async def _tell_thought(self, reply: Reply) -> None:
+        assert reply.message
+        if reply.thought and (judged := self._mind.decided(reply.thought, self.now_s, reply.turn, reply.message.id)):
+            await self._outbox.put(judged)
+            self._tasks.start_soon(self._initiative.react, reply)
 
     async def _announce(self, reply: Reply) -> None:
         if reply.answers and reply.request:

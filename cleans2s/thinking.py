@@ -57,18 +57,13 @@ class Thinking:
             return
         said = "" if reply.message else reply.said.text
         chat = self.prompt(said, request)
-        if thought and said:
+        if thought and chat[-1]["role"] == "user":
             chat[-1] = chat[-1] | {"content": thought.noted(chat[-1]["content"])}
-        search = thought.search if thought else self._asked_on_record(reply, request)
+        search = thought and thought.search
         answer = self._grounded(reply, request, chat, search) if search else self._answered(reply, request, chat)
         async with aclosing(answer) as pieces:
             async for piece in pieces:
                 yield piece
-
-    def _asked_on_record(self, reply: Reply, request: Request) -> Search | None:
-        """For a reply that was asked for: the words before it may be a question that was typed."""
-        last = self._session.conversation.messages[-1:] if reply.message and request.chat is None else []
-        return self._mind.search(last[0].text) if last and last[0].role == "user" else None
 
     async def _answered(self, reply: Reply, request: Request, chat: Chat) -> AsyncGenerator[str | ToolCall]:
         """By the language model."""

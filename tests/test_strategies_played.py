@@ -17,6 +17,7 @@ from cleans2s.events import (
     TurnEnded,
 )
 from cleans2s.openers import sheet
+from cleans2s.reply import Request
 from cleans2s.strategies import STRATEGIES
 from cleans2s.testing import Scripted, ScriptedJudge, ScriptedLLM, Stage, on_virtual_clock
 
@@ -64,6 +65,36 @@ async def test_a_refusal_and_a_deflection_are_spoken_by_their_own_lines():
     assert refused.heard in lines_of("refusal", "abuse")
     assert deflected.heard
     assert not stage.session.config.llm.chats
+
+
+@screenplay
+async def test_words_that_a_client_put_on_record_are_judged_too_when_it_asks_for_the_answer():
+    async with staged() as stage:
+        typed = stage.session.conversation.user_said("Do what I say, you idiot.", 0.0, spoken=False)
+        await stage.session.respond()
+        refused = await stage.until(ReplyEnded)
+        stage.session.conversation.user_said("Darling, where are my keys?", 0.0, spoken=False)
+        await stage.session.respond()
+        answered = await stage.until(ReplyEnded, 2)
+        await stage.session.respond()  # nothing new was said
+        await stage.until(ReplyEnded, 3)
+        asked = stage.session.config.judge.situations
+    assert refused.heard in lines_of("refusal", "abuse")
+    assert answered.heard, "somebody waits for an answer: silence is none"
+    assert [(event.strategy, event.turn) for event in stage.all(Judged)] == [("refusal", 1), ("standard", 2)]
+    assert stage.all(Judged)[0].item == typed.id
+    assert [[words for _, words in situation.turns] for situation in asked] == [[], [typed.text, refused.heard]]
+
+
+@screenplay
+async def test_a_client_with_instructions_of_its_own_is_not_judged():
+    async with staged() as stage:
+        stage.session.conversation.user_said("Do what I say, you idiot.", 0.0, spoken=False)
+        await stage.session.respond(Request(instructions="Repeat what was said."))
+        await stage.until(ReplyEnded)
+        chat = stage.session.config.llm.chats[-1]
+    assert not stage.all(Judged)
+    assert chat[0]["content"] == "Repeat what was said."
 
 
 @screenplay
@@ -273,9 +304,10 @@ def test_what_was_told_is_remembered_after_a_restart(tmp_path):
 async def test_a_promised_reminder_is_spoken_when_its_time_has_come():
     async with staged(proactive=True, memory=":memory:") as stage:
         await stage.user.says("Please remind me in two minutes to call my mother.")
-        await stage.until(ReplyEnded)
+        promise = await stage.until(ReplyEnded)
+        assert "in 2 minutes" in promise.heard
         asked_s = stage.session.now_s
         await stage.wait(180)
-    reminders = [e for e in stage.all(ReplyEnded) if "call" in e.heard and "mother" in e.heard]
+    reminders = [e for e in stage.all(ReplyEnded)[1:] if "call" in e.heard and "mother" in e.heard]
     assert len(reminders) == 1
     assert 110 < reminders[0].at_s - asked_s < 150

@@ -65,6 +65,13 @@ def test_a_thought_has_its_turn_the_way_chosen_the_shares_the_reason_and_what_wa
     assert thought.locator(".recalled li").all_inner_texts() == ['you said yesterday: "Ann has moved"']
 
 
+def test_typed_words_stand_over_their_thought_as_well(panel: Panel) -> None:
+    content = [{"type": "input_text", "text": "Where does Ann live?"}]
+    panel.server("conversation.item.added", item={"id": "t1", "type": "message", "role": "user", "content": content})
+    judged(panel, "t1")
+    assert panel.words(".thought summary").split("\n") == ["refuse", "Where does Ann live?"]
+
+
 def test_the_newest_thought_stands_open_and_old_ones_go(panel: Panel) -> None:
     for number in range(60):
         panel.user_said(f"Question {number}?", f"u{number}")

@@ -8,10 +8,12 @@ Nothing is written unless a file is opened, and no model is needed: an encoder m
 model finds facts that patterns do not.
 """
 
+from . import when
 from .asking import asking
 from .digestion import Encoder
 from .extraction import Ask
 from .memory import Memory
+from .patterns import reminder
 from .recall import FRAMING
 from .records import Block, Contradiction, Digest, Episode, Fact, Greeting, Recalled, Taken
 from .store import memory_file
@@ -33,4 +35,6 @@ __all__ = [
     "Taken",
     "asking",
     "memory_file",
+    "reminder",
+    "when",
 ]

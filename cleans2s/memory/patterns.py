@@ -174,6 +174,11 @@ def facts(text: str, at: datetime, role: Role = "user") -> list[Found]:
     return list(found.values())
 
 
+def reminder(text: str, at: datetime) -> Found | None:
+    """What the user wants to be reminded of, and when."""
+    return next((found for found in facts(text, at) if found.key == "reminder"), None)
+
+
 def _facts(text: str, at: datetime, role: Role) -> Iterator[Found]:
     for match in _SENTENCE.finditer(text[: when.READ_CHARS]):
         sentence = match[0].strip()

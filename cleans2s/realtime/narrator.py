@@ -93,11 +93,12 @@ class Narrator:
                 yield made("cleans2s.ignored", text=text, reason=reason)
             case ev.TurnEnded():
                 yield from self._turn(event)
-            case ev.Judged(_, turn, strategy, probabilities, reason, recalled, until):
+            case ev.Judged(_, turn, strategy, probabilities, reason, recalled, until, item):
+                self._belongs(turn, item)
                 row = STRATEGIES.get(strategy)
                 does = {"speaks": row is None or row.speaks, "cuts_in": row is not None and row.may_barge_in}
                 said = {"strategy": strategy, "probabilities": probabilities, "reason": reason, **does}
-                yield made("cleans2s.judged", item_id=self._item_of(turn), **said, recalled=list(recalled), until=until)
+                yield made("cleans2s.judged", item_id=item, **said, recalled=list(recalled), until=until)
             case ev.Sources():
                 yield from self._grounds(event)
             case ev.Backchannelled(_, text, audio):
@@ -152,14 +153,17 @@ class Narrator:
             yield made("input_audio_buffer.speech_stopped", audio_end_ms=end_ms, item_id=self._speech.item)
         self._speech = None
 
+    def _belongs(self, turn: int, item: str) -> None:
+        self._items[turn] = item
+        while len(self._items) > TURNS:
+            del self._items[next(iter(self._items))]
+
     def _item_of(self, turn: int) -> str | None:
-        """None where the user's words of this turn were not spoken."""
+        """None where there are no words of the user (or they are no matter, as where a client gives its own instructions)."""
         return self._items.get(turn)
 
     def _turn(self, event: ev.TurnEnded) -> Iterator[str]:
-        self._items[event.turn] = event.item
-        while len(self._items) > TURNS:
-            del self._items[next(iter(self._items))]
+        self._belongs(event.turn, event.item)
         if self._speech and self._speech.item == event.item:
             yield from self._announce()
             yield from self._speech_over(event.audio_end_s)

@@ -21,12 +21,17 @@ export class Thoughts {
   server(event) {
     switch (event.type) {
       case "conversation.item.input_audio_transcription.completed":
-        this.#said.set(event.item_id, event.transcript.trim());
-        if (this.#said.size > WORDS_KEPT) this.#said.delete(this.#said.keys().next().value);
-        return;
+        return this.#hear(event.item_id, event.transcript);
+      case "conversation.item.added": // typed words
+        return event.item.role === "user" && this.#hear(event.item.id, event.item.content?.find(({ text }) => text)?.text ?? "");
       case "cleans2s.judged":
         return this.#think(event);
     }
+  }
+
+  #hear(item, words) {
+    if (words) this.#said.set(item, words.trim());
+    if (this.#said.size > WORDS_KEPT) this.#said.delete(this.#said.keys().next().value);
   }
 
   clear() {

@@ -20,7 +20,7 @@ import io
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -110,19 +110,22 @@ def outcomes(events: Sequence[ev.Event]) -> list[Outcome]:
 
 
 def matched(before: Sequence[Outcome], after: Sequence[Outcome]) -> Iterator[tuple[Outcome | None, Outcome | None]]:
-    """Pairs of the same words; None where only one of the two conversations has them."""
-    left, right = list(before), list(after)
+    """Pairs of the same words; None where only one of the two conversations has them. Spoken ones are alike by their place in
+    the user's sound, typed ones by their order: which of the two came first may differ by a rounding."""
+    typed_before, typed_after, left, right = (
+        [each for each in side if (each.decision == "typed") == typed] for typed in (True, False) for side in (before, after)
+    )
+    pairs: list[tuple[Outcome | None, Outcome | None]] = [*zip_longest(typed_before, typed_after)]
     while left and right:
         ahead_s = left[0].audio_s - right[0].audio_s
-        alike = (left[0].decision == "typed") == (right[0].decision == "typed")
-        if alike and (abs(ahead_s) < SAME_S or left[0].decision == "typed"):
-            yield left.pop(0), right.pop(0)
+        if abs(ahead_s) < SAME_S:
+            pairs.append((left.pop(0), right.pop(0)))
         elif ahead_s <= 0:
-            yield left.pop(0), None
+            pairs.append((left.pop(0), None))
         else:
-            yield None, right.pop(0)
-    yield from ((each, None) for each in left)
-    yield from ((None, each) for each in right)
+            pairs.append((None, right.pop(0)))
+    pairs += [(each, None) for each in left] + [(None, each) for each in right]
+    yield from sorted(pairs, key=lambda pair: cast(Outcome, pair[0] or pair[1]).audio_s)
 
 
 def _typed(turn: ev.TurnEnded) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from recorded_stage import a_conversation, recorded_stage
 
@@ -164,6 +164,8 @@ acts = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts, st.floats(0, 1), st.booleans(), st.booleans())
+@example([("wait", "", 0.4), ("type", "uh-huh", 0.0), ("say", "Stop.", 2.5)], 0.0, False, True)
+@example([*[("wait", "", 0.2), ("type", "uh-huh", 0.0)] * 2, ("say", "Stop.", 2.5)], 0.0, False, True)
 def test_any_conversation_comes_out_the_same(tmp_path_factory, script, p_end, interruption, fast):
     folder = tmp_path_factory.mktemp("kept")
     answers = ["One, two, three. Four, five, six, seven."]

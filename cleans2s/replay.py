@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -204,19 +205,21 @@ def _acts(
     recorded: Recorded, session: Session, adapted: Callable[[Config], Config] | None
 ) -> list[tuple[float, Callable[[], Awaitable[None]]]]:
     """What the user did, and when."""
-    acts: list[tuple[float, Callable[[], Awaitable[None]]]] = []
+    acts: list[tuple[float, float, Callable[[], Awaitable[None]]]] = []
 
-    def act(at_s: float, do: Callable[..., Awaitable[None]], *given: Any) -> None:
-        acts.append((at_s, lambda: do(*given)))
+    def act(at_s: float, do: Callable[..., Awaitable[None]], *given: Any, heard_s: float = math.inf) -> None:
+        """`heard_s` is how much sound was there before: of two acts in the same moment it tells which was the first."""
+        acts.append((at_s, heard_s, lambda: do(*given)))
 
     for at_s, first, count in recorded.chunks:
-        act(at_s, session.hear, Audio(recorded.user.samples[first : first + count]))
+        chunk = Audio(recorded.user.samples[first : first + count])
+        act(at_s, session.hear, chunk, heard_s=(first + count) / recorded.user.rate)
     turns = [event for event in recorded.events if isinstance(event, ev.TurnEnded)]
     typed = [turn.onset_s for turn in turns if _typed(turn)]
     spoken = {event.item for event in recorded.events if isinstance(event, ev.SpeechStarted)}
     for turn in turns:
         if _typed(turn):
-            act(turn.onset_s, session.tell, turn.text)
+            act(turn.onset_s, session.tell, turn.text, heard_s=turn.audio_end_s)
         elif turn.item not in spoken:
             act(turn.speech_end_s, session.commit)
     answered = {turn.turn for turn in turns}
@@ -231,7 +234,7 @@ def _acts(
     if adapted:
         for at_s, values in recorded.configured:
             act(at_s, session.configure, adapted(Config().changed(values)))
-    return sorted(acts, key=lambda each: each[0])
+    return [(at_s, do) for at_s, _, do in sorted(acts, key=lambda each: each[:2])]
 
 
 # ── showing ───────────────────────────────────────────────────────────────────────────────────────────────────────────

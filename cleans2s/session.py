@@ -293,6 +293,7 @@ class Session:
 
     def _unheard_turn(self, said: Transcript, request: Request) -> Reply:
         reply = Reply(self._turns.heard, self.now_s, self.now_s, said=said, request=request, said_id=new_id())
+        reply.audio_end_s = self._turns.heard / RATE
         reply.understood.set()
         return reply
 
@@ -443,7 +444,7 @@ class Session:
             return True
         over = self._speaking if self._speaking is not reply else None
         judged: Verdict = "turn"
-        if self.config.hands_free and (over or not reply.said.text):
+        if self.config.hands_free and reply.voiced_s and (over or not reply.said.text):
             if not over and reply.voiced_s >= LONG_S:
                 raise StageError("asr", f"heard {reply.voiced_s:.1f} s of speech and returned no words")
             judged = verdict(reply.said, reply.voiced_s, self._agent_words())

@@ -212,13 +212,9 @@ class Mind:
             return replace(thought, strategy=STRATEGIES["silence"])
         if self._engines.able:  # how to answer ordinarily is in its instructions
             return replace(thought, guidance=strategy.prompt(language, **slots)) if strategy.name != STANDARD else thought
-        if strategy.lines:
-            own = character.lines(strategy.name) if character else None
-            line = strategy.say(
-                language, kind=thought.kind, turn=self.manners.turns, slots=slots, avoid=self.manners.said, own=own
-            )
-            return replace(thought, line=line)
-        return thought
+        own = character.lines(strategy.name) if character else None
+        line = strategy.say(language, kind=thought.kind, turn=self.manners.turns, slots=slots, avoid=self.manners.said, own=own)
+        return replace(thought, line=line)
 
     def instructions(self, config: Config) -> str:
         """The system prompt: the character's, in the language of the conversation, or that of the settings."""

@@ -66,7 +66,8 @@ NO_DANGER = (
     "The house was on fire, and we all got out.", "In the film there are flames coming out of the window.",
     "The smoke coming out of the chimney is white.", "He swallowed rat poison on a farm, seven years back.",
     "What if the pan is on fire?", "she is burning with zeal",
-    "昨天锅里烧起来了，早灭了", "电影里那房子着火了", "老头子装噎着了", "",
+    "the cake's collapsed again, is it the oven?", "a bridge has collapsed in the north",
+    "车打不着火了，是电瓶死了吗？", "昨天锅里烧起来了，早灭了", "电影里那房子着火了", "老头子装噎着了", "",
 )  # fmt: skip
 
 
@@ -90,6 +91,16 @@ def test_no_stream_without_a_reason_to_cut_in_is_taken_for_a_plain_danger() -> N
 def test_a_plain_danger_is_cut_into_while_the_user_talks_on(judge: LoadedSmall, words: str) -> None:
     judgement = judge.judge(Situation(words, partial=True))
     assert (judgement.strategy, judgement.kind) == ("interruption", "danger")
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [("The pan is on fire!", "danger"), ("切菜切到手，血止不住，快说怎么办", "danger"), ("How hot should the pan be?", "")],
+)
+def test_a_danger_in_a_turn_that_has_ended_is_answered_as_one(judge: LoadedSmall, words: str, kind: str) -> None:
+    judgement = judge.judge(Situation(words))
+    assert (judgement.strategy, judgement.kind) == ("standard", kind)
 
 
 @pytest.mark.models

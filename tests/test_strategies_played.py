@@ -67,6 +67,18 @@ async def test_a_refusal_and_a_deflection_are_spoken_by_their_own_lines():
     assert not stage.session.config.llm.chats
 
 
+@pytest.mark.parametrize("able", [True, False])
+def test_a_danger_in_a_short_turn_is_not_left_to_a_small_model(able):
+    async def play():
+        judge = ScriptedJudge({"on fire": "standard"}, {"standard": "danger"})
+        async with Stage(llm=(ScriptedLLM if able else SmallLLM)(["Leave the house."]), judge=judge) as stage:
+            await stage.user.says("The pan is on fire!")
+            return await stage.until(ReplyEnded)
+
+    lines = ("Leave the house.",) if able else STRATEGIES["standard"].kinds["danger"].of("en")
+    assert on_virtual_clock(play).heard in lines
+
+
 @screenplay
 async def test_words_that_a_client_put_on_record_are_judged_too_when_it_asks_for_the_answer():
     async with staged() as stage:

@@ -21,6 +21,10 @@ _SWALLOWED = (
     r"petrol|lighter fluid|white spirit|paint thinner|magnets?|dishwasher tablets?|washing capsules?|laundry pods?|"
     r"(?:all|whole|bottle of|packet of|pack of|box of|handful of)(?: \w+){0,4} (?:pills|tablets|painkillers))"
 )
+_WHO = (
+    r"(?:he|she|someone|somebody|guest|man|woman|lady|person|boy|girl|child|kid|baby|dad|father|mum|mom|mother|husband|wife|son|"
+    r"daughter|brother|sister|uncle|aunt|gran\w*|neighbour|neighbor|friend|colleague|boss|partner)"
+)
 _ENGLISH = re.compile(
     r"\b(?:"
     r"(?:flames|smoke|sparks)(?: (?:is|are))?(?: now)? "
@@ -31,7 +35,7 @@ _ENGLISH = re.compile(
     rf"\w+{_JUST} (?:swallowed|drunk|drank|eaten|ate)(?: \w+){{0,4}} {_SWALLOWED}|"
     r"\w+(?:'s| is)(?: \w+){0,2} (?:not breathing|choking|unconscious|(?:turning|going) blue)|"
     r"(?:he|she|it|i|baby|dad|mum|mom)(?: really)? (?:can't|can hardly|cannot) breathe\b|(?:has|'s) stopped breathing|"
-    r"(?:has|'s)(?: just)? (?:collapsed|passed out)|(?:isn't|is not|'s not) (?:responding|waking up)|"
+    rf"{_WHO}(?: has|'s)(?: just)? (?:collapsed|passed out)|(?:isn't|is not|'s not) (?:responding|waking up)|"
     r"(?:pain|pressure|tightness) in my chest\b.*\b(?:arm|jaw|sweating|sweat|breath|dizzy)|"
     r"(?:bleeding|blood)(?: \w+){0,4} (?:won't stop|doesn't stop|isn't stopping|gushing|spurting)|"
     r"water(?:'s| is)? (?:running|dripping|pouring|leaking|coming)(?: \w+){0,2} (?:into|onto|over|out of|through) the "
@@ -40,7 +44,7 @@ _ENGLISH = re.compile(
     re.IGNORECASE,
 )
 _CHINESE = re.compile(
-    r"(?:着火|起火|烧起来|烧着)了|冒(?:黑|浓)?烟了|(?:在|直|一直|开始)冒(?:着)?(?:黑|浓|大)?烟|"
+    r"(?:(?<!打不)着火|起火|(?<!脸)(?<!脸都)烧起来|烧着)了|冒(?:黑|浓)?烟了|(?:在|直|一直|开始)冒(?:着)?(?:黑|浓|大)?烟|"
     r"(?:闻到|(?<!没)有|一)股?(?:很浓的?)?(?:煤气|燃气|天然气)味|(?:煤气|燃气|天然气)(?:在|一直)?(?:泄漏|漏)|"
     r"(?:吞|咽|喝|吃)(?:了|下去?了?|进去了?)[^，。？！]{0,8}(?:电池|磁铁|硬币|洁厕灵|消毒液|漂白水|洗衣液|洗衣凝珠|老鼠药|农药|安眠药)|"
     r"(?:没|没有|不|停止)呼吸了|(?:喘|透)不(?:上|过)(?:来)?气(?:来)?了?|噎(?:住|着)了|卡在?(?:喉咙|嗓子)|(?:脸|嘴唇)(?:都|已经|开始)?(?:发)?(?:紫|青)了|"

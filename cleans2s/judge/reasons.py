@@ -34,6 +34,7 @@ REASONS: dict[str, dict[tuple[str, str], str]] = {
         ("interruption", "drift"): "It drifts ever further from the matter.",
         ("interruption", "contradiction"): "It contradicts a remembered fact.",
         ("interruption", "refused"): "It is the beginning of a demand that will be refused.",
+        ("standard", "danger"): "Somebody may be in danger.",
         ("interruption", "danger"): "There is a danger that cannot wait.",
     },
     "zh": {
@@ -65,6 +66,7 @@ REASONS: dict[str, dict[tuple[str, str], str]] = {
         ("interruption", "drift"): "话题越扯越远。",
         ("interruption", "contradiction"): "与记得的事不符。",
         ("interruption", "refused"): "这是一个会被拒绝的要求的开头。",
+        ("standard", "danger"): "可能有人处在危险之中。",
         ("interruption", "danger"): "有等不得的危险。",
     },
 }

@@ -221,6 +221,8 @@ def judgement(situation: Situation, scores: Scores, kinds: Vectors) -> Judgement
         kind = ""
     if situation.contradictions and "contradiction" in chosen:
         kind = "contradiction"
+    if judged.strategy == "standard" and not situation.partial and plainly_dangerous(situation.words):
+        kind = "danger"  # too late to cut in, and no matter for small talk
     why = reason(judged.strategy, kind, language)
     if situation.partial and judged.strategy == "standard":
         why = GO_ON[language]

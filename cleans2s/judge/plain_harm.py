@@ -58,7 +58,8 @@ _CHINESE = re.compile(
 )
 _MADE_UP = re.compile(
     r"\b(?:novel|story|stories|book|game|film|movie|play|script|chapter|level|scene|character|chess|minecraft|sims|sketch|poem|song|"
-    r"episode|legend|myth|history|historical)\b|小说|故事|游戏|电影|电视剧|剧本|话剧|角色|这一关|关卡|我的世界|历史|狼人杀|剧本杀|三国|章|[\"”] ?[\"“]",
+    r"episode|legend|myth|history|historical)\b|小说|故事|游戏|电影|电视剧|剧本|话剧|角色|这一关|关卡|我的世界|历史|狼人杀|剧本杀|三国|章|"
+    '["”] ?["“]',  # two who speak in turn
     re.IGNORECASE,
 )
 

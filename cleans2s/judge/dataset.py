@@ -80,9 +80,10 @@ def streams(folder: Path = DATA) -> tuple[Stream, ...]:
 @cache
 def held_out(folder: Path = DATA) -> dict[str, frozenset[str]]:
     """Families on which nothing is trained and nothing is chosen: the `first` were drawn from the first part of the data,
-    the `later` written when there was a judge to measure."""
+    the `later` and the `twins` (which differ from each other in who is spoken to, or what is wanted, and hardly in words)
+    written when there was a judge to measure."""
     kept = _json(folder / "heldout.json")
-    return {part: frozenset(kept[part]) for part in ("first", "later")}
+    return {part: frozenset(kept[part]) for part in ("first", "later", "twins")}
 
 
 @cache

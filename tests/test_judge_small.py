@@ -13,6 +13,7 @@ import tiny_e5
 
 from cleans2s.errors import ConfigError, ModelError
 from cleans2s.judge import DATA, ENDS, KINDS, NAMES, Situation
+from cleans2s.judge.asked import asked_before
 from cleans2s.judge.courtesies import rest
 from cleans2s.judge.dataset import for_bars, held_out, kept_back, prefix, situation, streams, turns, units
 from cleans2s.judge.e5 import E5File
@@ -371,3 +372,38 @@ def test_the_first_minute_is_answered(judge: LoadedSmall, words: str) -> None:
 def test_a_character_may_not_want_courtesies(judge: LoadedSmall) -> None:
     rules = "I am the porter of the night. I do not chat, I only open doors."
     assert judge.judge(Situation("How are you?", character=rules)).probabilities["standard"] < 0.97
+
+
+CHAT = (
+    ("user", "I have a dog called Bruno."),
+    ("agent", "Bruno is a wonderful dog."),
+    ("user", "I work as a nurse in Bristol."),
+    ("agent", "I'm glad to hear that."),
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "turns", "before"),
+    [
+        ("What is my dog called?", CHAT, False),
+        (
+            "So when does the train leave?",
+            (("user", "When does the train go?"), ("agent", "At nine."), ("user", "What?")),
+            True,
+        ),
+        (
+            "火车到底几点开？",
+            (("user", "火车几点开？"), ("agent", "九点。"), ("user", "几点的火车？"), ("agent", "九点。")),
+            True,
+        ),
+        ("Thank you.", CHAT, False),
+    ],
+)
+def test_again_is_only_what_was_asked_before(words: str, turns: tuple[tuple[str, str], ...], before: bool) -> None:
+    assert asked_before(Situation(words, turns=turns)) is before
+
+
+@pytest.mark.models
+def test_a_question_that_was_never_asked_is_not_deflected_as_asked_again(judge: LoadedSmall) -> None:
+    judgement = judge.judge(Situation("What is my dog called?", turns=CHAT))
+    assert (judgement.strategy, judgement.kind) == ("standard", "")

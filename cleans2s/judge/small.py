@@ -20,6 +20,7 @@ from ..embedding import LoadedMiniLM, MiniLM, Vectors
 from ..stages import Transcript, shared
 from ..text import words_of
 from . import ENDS, KINDS, NAMES, WEIGHTS, Judgement, Situation
+from .asked import asked_before
 from .courtesies import rest
 from .dataset import prefix, units
 from .network import LANGUAGES, Network
@@ -205,9 +206,12 @@ def judgement(situation: Situation, scores: Scores, kinds: Vectors) -> Judgement
     if not count:
         return Judgement({**dict.fromkeys(NAMES, 0.0), "silence": 1.0}, addressed=0.0, kind="noise", reason=NOTHING[language])
     ends = _softmax(scores[: len(ENDS)] / TEMPERATURE)
+    by_kind = _kinds(kinds)
+    if not asked_before(situation):
+        again = ends[ENDS.index("deflection")] * by_kind["deflection"].pop("again")
+        ends[[ENDS.index("deflection"), ENDS.index("standard")]] += [-again, again]
     cut = float(1 / (1 + np.exp(-scores[-1]))) if situation.partial and count >= SHORTEST else 0.0
     probabilities = {name: float(p) * (1 - cut) for name, p in zip(ENDS, ends, strict=True)} | {"interruption": cut}
-    by_kind = _kinds(kinds)
     unheard = sum(p for kind, p in by_kind["silence"].items() if kind in NOT_TO_AGENT)
     judged = Judgement(
         probabilities,

@@ -123,8 +123,8 @@ def spoken(address: str, *references: str, profile: str = "") -> list[Audio]:
 
 
 def likeness(sound: Audio, clip: Path) -> float:
-    """Correlation of the first second."""
-    size = 22_000
+    """Correlation of the first second, or of all of a sound that is shorter (a greeting may be)."""
+    size = min(22_000, len(sound.samples))
     return float(np.corrcoef(sound.samples[:size], Audio.from_file(clip).resampled(24_000).samples[:size])[0, 1])
 
 

@@ -30,7 +30,7 @@ from .manners import Manners
 from .memory import FRAMING, Block, Contradiction, Memory, Recalled, memory_file
 from .patience import Judged, Patience, Standing
 from .stages import Transcript
-from .strategies import STANDARD, STRATEGIES, Strategies, Strategy
+from .strategies import STANDARD, STRATEGIES, Strategies, Strategy, known
 from .text import language_of
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Mind:
         words turn out not to be answered in the ordinary way. Words that are on record (typed ones, or those that a client
         waited with) are `asked_for`: somebody wants an answer, and silence is none."""
         if asked_for:
-            config = replace(config, strategies=tuple(name for name in config.strategies if STRATEGIES[name].speaks))
+            config = replace(config, strategies=tuple(name for name in config.strategies if known()[name].speaks))
         if not self._lookup or not (search := self._lookup.begin(said.text)):
             return await self._thought(said, config, partial, asked_for)
         try:
@@ -164,6 +164,14 @@ class Mind:
             return thought
         search.allow(partial)
         return replace(thought, search=search)
+
+    def search(self, words: str) -> Search | None:
+        """What has to be looked up for words on record that nobody judged."""
+        search = self._lookup.begin(words) if self._lookup and words else None
+        if self._lookup and search:
+            search.allow(partial=False)
+            self._lookup.claim(search)
+        return search
 
     async def _thought(
         self, said: Transcript, config: Config, partial: bool = False, asked_for: Message | None = None
@@ -184,7 +192,7 @@ class Mind:
         judgement = await self._engines.judge(situation)
         on = Strategies(config.strategies)
         if partial:  # never twice in a row: who goes on all the same wants to be heard
-            again = bool(self._judged) and STRATEGIES[self._judged[-1].strategy].may_barge_in
+            again = bool(self._judged) and known()[self._judged[-1].strategy].may_barge_in
             strategy = None if again else on.cuts_in(judgement.probabilities)
         else:
             strategy = on.choose(judgement.probabilities)

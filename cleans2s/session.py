@@ -439,7 +439,7 @@ class Session:
             reply.mark("transcript", self.now_s)
         if reply.message:  # asked for; there is no turn to judge, but the words that wait on record may be
             if reply.message.text and reply.request and reply.request.judged:
-                await self._think_over(reply, reply.said)
+                await self._think_over(reply)
                 await self._tell_thought(reply)
             return True
         over = self._speaking if self._speaking is not reply else None
@@ -453,7 +453,7 @@ class Session:
         if judged == "turn" and reply.revision and not over:
             self._tasks.start_soon(self._judge, reply, reply.said)
         if judged == "turn" and reply.request and not reply.thought:
-            await self._think_over(reply, reply.said)
+            await self._think_over(reply)
             if over and not reply.answers:
                 judged = "aside"
         if judged != "turn":
@@ -468,9 +468,10 @@ class Session:
         # Where it has to wait for the floor, it waits before thinking: the prompt holds what was heard meanwhile.
         return self.config.interruption or not over or await self._take_the_floor(reply)
 
-    async def _think_over(self, reply: Reply, said: Transcript) -> None:
+    async def _think_over(self, reply: Reply) -> None:
+        assert reply.said
         try:
-            reply.thought = await self._mind.consider(said, self.config, asked_for=reply.message)
+            reply.thought = await self._mind.consider(reply.said, self.config, asked_for=reply.message)
         except StageError as failure:  # it is answered as an ordinary turn
             await self._outbox.put(ev.Failed(self.now_s, failure.stage, failure.message))
 

@@ -59,7 +59,8 @@ class Thinking:
         chat = self.prompt(said, request)
         if thought and chat[-1]["role"] == "user":
             chat[-1] = chat[-1] | {"content": thought.noted(chat[-1]["content"])}
-        search = thought and thought.search
+        waiting = reply.message.text if reply.message and request.chat is None else ""
+        search = thought.search if thought else self._mind.search(waiting)
         answer = self._grounded(reply, request, chat, search) if search else self._answered(reply, request, chat)
         async with aclosing(answer) as pieces:
             async for piece in pieces:

@@ -208,6 +208,9 @@ async def test_a_question_that_a_client_put_on_record_is_looked_up_when_it_asks_
         assert (ended.heard, len(stage.all(Sources)[-1].sources)) == (OPENS, 2)
         await stage.session.respond(GREETING)
         assert (await stage.until(ReplyEnded, 2)).heard == "Good evening."
+        stage.session.conversation.user_said(MUSEUM, 0.0, spoken=False)
+        await stage.session.respond(Request(instructions="Be brief."))  # not judged, and looked up all the same
+        assert (await stage.until(ReplyEnded, 3)).heard == OPENS
 
 
 @screenplay

@@ -207,9 +207,19 @@ class Mind:
         thought = self._worded(thought, character, slots)
         if thought.line or thought.strategy.name != STANDARD or self._engines.able or not self.memory:
             return thought
-        now = self._now()
-        promised = recollection.promised(words, language, now, self.manners.turns) if config.proactive else ""
-        return replace(thought, line=promised or recollection.told(words, recalled, language, now))
+        return replace(thought, line=self._from_memory(self.memory, words, language, recalled, config.proactive, before))
+
+    def _from_memory(
+        self, memory: Memory, words: str, language: str, recalled: Recalled, promises: bool, before: list[Message]
+    ) -> str:
+        """What a small model is not trusted to say; "" where memory has nothing to do with it."""
+        now, turn = self._now(), self.manners.turns
+        if promises and (line := recollection.promised(words, language, now, turn)):
+            return line
+        if line := recollection.told(words, recalled, language, now):
+            return line
+        said = [message.text for message in before if message.role == "user"]
+        return recollection.known(words, memory.facts, language) or recollection.untold(words, said, language, turn)
 
     def _worded(self, thought: Thought, character: Character | None, slots: dict[str, str]) -> Thought:
         strategy, language = thought.strategy, thought.language

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from .lines import FOLDER, Lines, Sheet, base_language
 from .strategies import STRATEGIES
 
 Kind = Literal[
-    "greeting", "greeting_known", "follow_up", "promise", "promise_when", "reminder", "lookup",
+    "greeting", "greeting_known", "follow_up", "promise", "promise_when", "reminder", "untold", "lookup",
     "backchannel", "backchannel_sad", "apology_asr", "apology_llm", "apology_search", "apology_overlap",
 ]  # fmt: skip
 
@@ -95,6 +95,15 @@ def quoted(
     if base_language(language) == "zh":
         return f"{time}你{'写' if written else '说'}过：“{words}”"
     return f'{time or "earlier"} you {"wrote" if written else "said"} "{words}".'
+
+
+def quoted_all(told: Sequence[str], language: str | None) -> str:
+    """All that is known of somebody, as `quoted`."""
+    *first, last = (words.strip().rstrip(".。") for words in told)
+    if base_language(language) == "zh":
+        return f"你告诉过我：{'、'.join(f'“{words}”' for words in (*first, last))}。"
+    listed = ", ".join(f'"{words}"' for words in first)
+    return f'You told me {listed}{" and " if first else ""}"{last}".'
 
 
 # ── time in words ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ import pytest
 
 from cleans2s.embedding import MiniLM
 from cleans2s.memory import Memory
-from cleans2s.recollection import promised, told
+from cleans2s.recollection import known, promised, told, untold
 from cleans2s.stages import load
 from cleans2s.text import language_of
 
@@ -88,3 +88,56 @@ def test_without_a_moment_it_asks_for_one(asked: str) -> None:
 @pytest.mark.parametrize("said", ["That reminds me of my mother.", "I remember it well.", "记得小时候下雪"])
 def test_who_remembers_something_is_promised_nothing(said: str) -> None:
     assert promised(said, language_of(said), NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("What's my cat called?", ""),
+        ("What is my sister's name?", ""),
+        ("What is my name?", "My name is Clara"),
+        ("What does my brother do?", ""),
+        ("我叫什么名字？", ""),
+        ("我儿子叫什么？", ""),
+    ],
+)
+def test_nobody_is_taken_for_another(memory: Memory, question: str, words: str) -> None:
+    assert words in answer(memory, question) and bool(words) == bool(answer(memory, question))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What's my cat called?",
+        "How old am I?",
+        "Where does my sister work?",
+        "What did I cook last week?",
+        "我叫什么名字？",
+        "我多大了？",
+    ],
+)
+def test_what_only_the_user_can_tell_is_not_made_up(question: str) -> None:
+    said = {untold(question, (), language_of(question), turn) for turn in range(3)}
+    assert len(said) == 3 and all(said)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What is my best chance?", "What did I do wrong?", "Where am I?", "Do you know what I just said?", "How old is the earth?",
+     "I'm Ann. What's my name?", "我该怎么办？", "我家附近哪里有超市？"],
+)  # fmt: skip
+def test_what_may_be_known_otherwise_is_left_to_the_language_model(question: str) -> None:
+    assert untold(question, (), language_of(question)) == ""
+
+
+def test_what_is_known_of_the_user_is_quoted_with_the_name_first(memory: Memory) -> None:
+    said = known("What do you know about me?", memory.facts, "en")
+    assert said.startswith('You told me "My name is Clara"') and '"I work as a nurse' in said
+    assert "我对花生过敏" in known("你知道我什么？", memory.facts, "zh")
+    assert not known("What do you remember about me?", (), "en") and untold("What do you remember about me?", (), "en")
+
+
+def test_who_told_something_of_himself_in_this_conversation_is_left_to_the_language_model() -> None:
+    assert untold("How old am I?", ["What time is it?", "Could I ask you something?"], "en")
+    assert not untold("How old am I?", ["I turned thirty in May."], "en")
+    assert not untold("我多大了？", ["我上个月刚满三十。"], "zh")

@@ -323,3 +323,13 @@ async def test_a_promised_reminder_is_spoken_when_its_time_has_come():
     reminders = [e for e in stage.all(ReplyEnded)[1:] if "call" in e.heard and "mother" in e.heard]
     assert len(reminders) == 1
     assert 110 < reminders[0].at_s - asked_s < 150
+
+
+@screenplay
+async def test_what_was_never_told_is_not_made_up():
+    async with staged(memory=":memory:") as stage:
+        for said in ("How old am I?", "I turned thirty in May.", "How old am I?"):
+            await stage.user.says(said)
+            await stage.wait(8)
+    untold = sheet().kinds["untold"].of("en")
+    assert [reply.heard in untold for reply in stage.all(ReplyEnded)] == [True, False, False]

@@ -8,7 +8,7 @@ Nothing is written unless a file is opened, and no model is needed: an encoder m
 model finds facts that patterns do not.
 """
 
-from . import when
+from . import kin, when
 from .asking import asking
 from .digestion import Encoder
 from .extraction import Ask
@@ -34,6 +34,7 @@ __all__ = [
     "Span",
     "Taken",
     "asking",
+    "kin",
     "memory_file",
     "reminder",
     "when",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from . import due, when
+from . import due, kin, when
 from .calendar_words import SMALL
 from .records import Kind, Role
 
@@ -46,18 +46,10 @@ class Row:
 _I = r"(?:^|[,，:：]\s*|\b(?:and|but|because|since|so|also|well|actually|yes|no|yeah|okay|ok|hi|hello|hey|oh|now|that)\s+)"
 _ADVERBS = r"(?:(?:really|also|just|still|absolutely|actually|usually|always|do|currently|now|very much|quite|totally)\s+)*"
 _AM = r"I(?:\s+am|['’]m)\s+"
-_KIN = (
-    "wife|husband|partner|girlfriend|boyfriend|sister|brother|mother|mom|mum|father|dad|son|daughter|boss|friend|best friend|"
-    "dog|cat|teacher|grandmother|grandma|grandfather|grandpa|aunt|uncle|cousin|neighbour|neighbor|roommate|baby"
-)
-_KIN_HAN = "妻子|老婆|太太|丈夫|老公|男朋友|女朋友|姐姐|妹妹|哥哥|弟弟|妈妈|母亲|爸爸|父亲|儿子|女儿|老板|朋友|狗|猫|老师|奶奶|爷爷|外婆|外公|室友"
 _V = r"(?P<v>[^.!?;,。！？；，]+)"
 _NAME = r"(?P<v>[A-Z][\w'’-]+(?:\s+[A-Z][\w'’-]+){0,2})"
 _HAN_I = r"(?:^|[,，、]|[^\w]|你好|其实|因为|而且|但是|所以|对了|现在)\s*我"
 _HAN_MUCH = r"(?:真的|一直|从小|平时|其实|也|还|挺|很|非常|特别|最|超|都|就|比较)*"
-UNIQUE_KIN = frozenset(
-    "wife husband partner girlfriend boyfriend mother mom mum father dad boss 妻子 老婆 太太 丈夫 老公 妈妈 母亲 爸爸 父亲 老板".split()
-)
 
 
 def _row(kind: Kind, key: str, pattern: str, certainty: float = 0.9, roles: tuple[Role, ...] = ("user",)) -> Row:
@@ -71,8 +63,8 @@ ROWS: tuple[Row, ...] = (
     _row("who", "name", r"(?i:\bmy name(?:\s+is|['’]s))\s+(?P<v>[a-z][\w'’-]+)(?=\s*(?:$|[,.!;]|and\b))", 0.8),
     _row("who", "name", rf"(?i:\b(?:please |you can |just |people |friends |everybody )call me)\s+{_NAME}", 0.8),
     _row("who", "name", rf"(?i:^(?:hi|hello|hey)(?: there)?[, ]+(?:I['’]m|I am|this is))\s+{_NAME}(?=\s*(?:$|[,.!]|and\b))", 0.8),
-    _row("who", "{}'s name", rf"(?i:\bmy (?P<k>{_KIN}))(?i:['’]s name is|\s+is called|\s+is named|\s+called|\s+named)\s+{_NAME}"),
-    _row("who", "{}'s name", rf"(?i:{_I}I (?:have|['’]ve got|got) an? (?:\w+ )?(?P<k>{_KIN}) (?:called|named))\s+{_NAME}"),
+    _row("who", "{}'s name", rf"(?i:\bmy (?P<k>{kin.ENGLISH}))(?i:['’]s name is|\s+is called|\s+is named|\s+called|\s+named)\s+{_NAME}"),
+    _row("who", "{}'s name", rf"(?i:{_I}I (?:have|['’]ve got|got) an? (?:\w+ )?(?P<k>{kin.ENGLISH}) (?:called|named))\s+{_NAME}"),
     _row("who", "age", rf"{_I}{_AM}(?P<v>\d{{1,3}}|\w+(?:-\w+)?)\s+years old"),
     _row("who", "age", rf"{_I}{_AM}(?P<v>\d{{1,3}})(?=\s*(?:$|and\b))", 0.7),
     _row("who", "job", rf"{_I}I work as\s+(?:an?\s+|the\s+)?{_V}"),
@@ -105,8 +97,8 @@ ROWS: tuple[Row, ...] = (
     _row("promise", "promise", rf"{_I}I promise\s+(?:you\s+)?(?:to |that )?{_V}", roles=("user", "assistant")),
     _row("promise", "agreed", rf"\bwe (?:have |had )?(?:agreed|arranged|decided)\s+(?:on |to |that )?{_V}", roles=("user", "assistant")),
     _row("who", "name", rf"(?:{_HAN_I}(?:的名字)?(?:叫做|叫|的名字是)|我姓)(?![你他她它了着不])(?P<v>[\w·]{{1,8}})"),
-    _row("who", "{}的名字", rf"我(?:的|家的?)?(?P<k>{_KIN_HAN})(?:的名字)?(?:叫做?|的名字是)(?P<v>[\w·]{{1,8}})"),
-    _row("who", "{}的名字", rf"{_HAN_I}(?:家)?(?:有|养了?)(?:一?[只条个位])?(?:小)?(?P<k>{_KIN_HAN})[，,]?(?:它|他|她)?(?:名字)?叫做?(?P<v>[\w·]{{1,8}})"),
+    _row("who", "{}的名字", rf"我(?:的|家的?)?(?P<k>{kin.CHINESE})(?:的名字)?(?:叫做?|的名字是)(?P<v>[\w·]{{1,8}})"),
+    _row("who", "{}的名字", rf"{_HAN_I}(?:家)?(?:有|养了?)(?:一?[只条个位])?(?:小)?(?P<k>{kin.CHINESE})[，,]?(?:它|他|她)?(?:名字)?叫做?(?P<v>[\w·]{{1,8}})"),
     _row("who", "age", rf"{_HAN_I}(?:今年|已经)*(?P<v>\d{{1,3}}|[一二三四五六七八九十百]{{1,4}})岁"),
     _row("who", "job", rf"{_HAN_I}(?:现在)?(?:是|当)(?:一名|一个|一位|个|名)(?P<v>\w{{2,12}})"),
     _row("who", "employer", rf"{_HAN_I}(?:现在)?在(?P<v>\w{{2,15}}?)(?:工作|上班)"),

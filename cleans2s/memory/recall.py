@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..embedding import Vectors
-from . import rows, when
+from . import kin, rows, when
 from .index import Index
 from .lexical import tokens
 from .records import Episode, Fact
@@ -104,6 +104,9 @@ ALIASES = {
     "promise": "promise promised 答应 保证",
 }
 """Words by which a fact is asked for that it need not contain."""
+
+NAMES = ("name", "的名字")
+"""How the keys of names end."""
 
 
 @dataclass(frozen=True)
@@ -212,11 +215,13 @@ def _distinct(ranked: Iterable[Episode]) -> Iterator[Episode]:
 
 def facts(query: Query, known: Iterable[Fact], shown: Collection[str]) -> list[Fact]:
     """Facts that the question's words ask for, or that stem from the turns shown."""
-    asked, raw = set(query.words), query.text.casefold()
+    asked, raw, about = set(query.words), query.text.casefold(), kin.named(query.text)
     ranked: list[tuple[float, Fact]] = []
     for one in known:
         if one.key == "did":
             continue  # the turn itself tells it
+        if one.key.endswith(NAMES) and not _named_by(one, about, asked):
+            continue
         own = asked & set(tokens(f"{one.key} {one.value} {one.quote}"))
         alias = ALIASES.get(one.key, "").split()
         named = any(word in raw if when.chinese(word) else word in re.findall(r"\w+", raw) for word in alias)
@@ -224,6 +229,12 @@ def facts(query: Query, known: Iterable[Fact], shown: Collection[str]) -> list[F
         if score >= 0.8:
             ranked.append((score, one))
     return [one for _, one in sorted(ranked, key=lambda pair: (-pair[0], -pair[1].at.timestamp()))[:FACTS]]
+
+
+def _named_by(name: Fact, about: frozenset[str], asked: set[str]) -> bool:
+    """Whether the question is about whoever has this name: the user, or one of those `about` whom it is."""
+    whose = kin.named(name.key)
+    return (whose <= about if whose else not about) or bool(asked & set(tokens(name.value)))
 
 
 # ── lines ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
 
-from . import patterns, when
+from . import kin, patterns, when
 from .lexical import tokens
 from .records import Block, Episode, Fact, Role
 from .when import Span
@@ -30,7 +30,7 @@ def new_id(kind: str) -> str:
 
 
 def single(key: str) -> bool:
-    return key in SINGLE or key.startswith(("favourite ", "最喜欢的")) or _kin(key) in patterns.UNIQUE_KIN
+    return key in SINGLE or key.startswith(("favourite ", "最喜欢的")) or _kin(key) in kin.UNIQUE
 
 
 def _kin(key: str) -> str:

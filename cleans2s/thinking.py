@@ -57,7 +57,7 @@ class Thinking:
             return
         said = "" if reply.message else reply.said.text
         chat = self.prompt(said, request)
-        if thought and chat[-1]["role"] == "user":
+        if thought and self._engines.able and chat[-1]["role"] == "user":  # a small model would say the notes aloud
             chat[-1] = chat[-1] | {"content": thought.noted(chat[-1]["content"])}
         waiting = reply.message.text if reply.message and request.chat is None else ""
         search = thought.search if thought else self._mind.search(waiting)

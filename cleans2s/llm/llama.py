@@ -23,6 +23,7 @@ from ..errors import TextError
 from ..models import path
 from ..stages import Chat, Finish, ToolCall, Wishes, imported
 from .functions import schema_of_calls, the_call
+from .imitation import EXAMPLES, REPEAT_PENALTY, REPEAT_TOKENS, enough, last_exchange
 
 CLOSING = ".?!。？！"
 MARKS = CLOSING + "…,;:—-\"'”) "
@@ -44,15 +45,6 @@ KEPT_MIB = 256
 JUDGED_UNDER = "You are a friendly voice assistant. Answer in one or two short spoken sentences."
 """The system message under which words are judged. The examples below would make the judgement worse (area under the
 curve 0.893 against 0.907 on 1,456 ends and mid-sentence pauses), and so does what was said before."""
-
-EXAMPLES = (
-    ("What is the largest ocean?", "The largest ocean is the Pacific Ocean. It covers about a third of the Earth."),
-    ("I am a little tired today.", "I'm sorry to hear that. Did you sleep badly?"),
-    ("Thank you!", "You're welcome! What else would you like to know?"),
-)
-"""Exchanges shown to the model before the conversation. A model of this size does not follow instructions, it imitates:
-without them SmolLM2-135M answers "What is the capital of France?" in broken French, with them "The capital of France is
-Paris"."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +117,11 @@ class LoadedLlama:
         """Text as it is generated, calls when they are complete, and a `Finish`. A call that must be made is written by the
         schema of the functions; whether to make one (`"auto"`) is up to the model, and only one whose chat template has a
         place for functions knows of them."""
-        schema = schema_of_calls(wishes)
-        said, calls, reason, usage = "", dict[int, ToolCall](), "stop", dict[str, int]()
+        schema, brief = schema_of_calls(wishes), self._brief(wishes)
+        said, calls, reason, counts = "", dict[int, ToolCall](), "stop", dict[str, int]()
         with closing(self._chunks(self._request(chat, wishes, schema))) as chunks:
             for chunk in chunks:
-                usage = chunk.get("usage") or usage
+                counts = chunk.get("timings") or counts
                 for choice in chunk.get("choices", ()):
                     reason, delta = choice["finish_reason"] or reason, choice["delta"]
                     for part in delta.get("tool_calls") or ():
@@ -137,13 +129,16 @@ class LoadedLlama:
                         more = part["function"].get("arguments") or ""
                         calls[part["index"]] = replace(call, arguments=call.arguments + more)
                     text = delta.get("content") or ""
-                    said += text
+                    said, before = said + text, len(said)
                     if text and not schema:
-                        yield text
+                        yield said[before : enough(said)] if brief else text
+                if brief and enough(said) is not None:
+                    break
         if schema and not calls:
             calls[0] = the_call(said)
         yield from calls.values()
-        yield Finish("tool_calls" if calls else reason, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
+        read = counts.get("cache_n", 0) + counts.get("prompt_n", 0)
+        yield Finish("tool_calls" if calls else reason, read, counts.get("predicted_n", 0))
 
     def _chunks(self, request: dict[str, Any]) -> Generator[dict[str, Any]]:
         """Runs llama.cpp's own loop in a thread; closing this generator stops it at its next token."""
@@ -195,12 +190,17 @@ class LoadedLlama:
         choices = written["content"][0]["top_logprobs"]
         return min(1.0, sum(math.exp(c["logprob"]) for c in choices if _closes(c["token"])))
 
-    def _messages(self, chat: Chat, examples: bool = True) -> Chat:
+    def _brief(self, wishes: Wishes) -> bool:
+        """Whether a small model talks. Calls of functions are as long as they have to be, and go by what was said before."""
+        return not self.able and not wishes.tools
+
+    def _messages(self, chat: Chat, wishes: Wishes) -> Chat:
         """The examples follow the instructions; what anybody said holds no control tokens."""
+        chat = last_exchange(chat) if self._brief(wishes) else chat
         head = [message for message in chat[:1] if message["role"] == "system"]
         shown = [
             {"role": role, "content": text}
-            for pair in (self.settings.examples if examples else ())
+            for pair in (() if wishes.tools else self.settings.examples)
             for role, text in zip(("user", "assistant"), pair, strict=True)
         ]
         return json.loads(_plain(json.dumps([*head, *shown, *chat[len(head) :]])))
@@ -208,9 +208,9 @@ class LoadedLlama:
     def _request(self, chat: Chat, wishes: Wishes, schema: Any = None) -> dict[str, Any]:
         settings = self.settings
         request: dict[str, Any] = {
-            "messages": self._messages(chat, examples=not wishes.tools),
+            "messages": self._messages(chat, wishes),
             "stream": True,
-            "stream_options": {"include_usage": True},
+            "timings_per_token": True,
             "max_tokens": min(wishes.max_tokens or settings.max_tokens, settings.context),
             "temperature": settings.temperature if wishes.temperature is None else wishes.temperature,
             "stop": wishes.stop,
@@ -220,6 +220,8 @@ class LoadedLlama:
             request |= {"tools": wishes.tools, "tool_choice": "none" if wishes.tool_choice == "none" else "auto"}
         if schema:
             return request | {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
+        if self._brief(wishes):
+            request |= {"repeat_penalty": REPEAT_PENALTY, "repeat_last_n": REPEAT_TOKENS}
         return request | {"dry_multiplier": 0.8, "dry_allowed_length": 3}
 
     def _template(self, messages: Chat) -> str:

@@ -17,7 +17,8 @@ from ..errors import ConfigError, ModelError, TextError
 from ..models import path
 from ..stages import Chat, Finish, ToolCall, Wishes, imported, shared
 from .calls import before_calls, calls_in, held_back
-from .llama import CLOSING, EXAMPLES, JUDGED_UNDER, MARKS
+from .imitation import EXAMPLES, REPEAT_PENALTY, REPEAT_TOKENS, enough, last_exchange
+from .llama import CLOSING, JUDGED_UNDER, MARKS
 from .prefixes import Prefixes
 from .template import Template
 
@@ -155,7 +156,8 @@ class LoadedTransformers:
         and does not is an error."""
         tools = _offered(wishes)
         examples = () if tools else self.settings.examples  # they call no functions
-        prompt = self._tokens(self._template.prompt(chat, examples, tools))
+        brief = not self.able and not tools
+        prompt = self._tokens(self._template.prompt(last_exchange(chat) if brief else chat, examples, tools))
         limit = min(wishes.max_tokens or self.settings.max_tokens, self._context - len(prompt))
         if limit < 1:
             raise TextError(f"the conversation has {len(prompt)} tokens: expected less than {self._context}; shorten it")
@@ -166,6 +168,9 @@ class LoadedTransformers:
             text = self.tokenizer.decode(written, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             if stops := [place for stop in wishes.stop if (place := text.find(stop)) >= 0]:
                 text, stopped = text[: min(stops)], True
+                break
+            if brief and (end := enough(text)) is not None:
+                text, stopped = text[:end], True
                 break
             sure = len(text.rstrip("\ufffd")) - held_back(text, wishes.stop)  # half a character, half a stop word
             sure = max(said, min(sure, before_calls(text) if tools else sure))
@@ -181,6 +186,7 @@ class LoadedTransformers:
         yield Finish("tool_calls" if calls else "stop" if ended else "length", len(prompt), len(written))
 
     def read(self, chat: Chat) -> None:
+        chat = chat if self.able else last_exchange(chat)
         self._after(self._tokens(self._template.prompt(chat, self.settings.examples)), self._replies)
 
     def complete(self, words: str) -> float:
@@ -204,7 +210,7 @@ class LoadedTransformers:
                 done += len(chunk)
                 if done < len(tokens):
                     yield None
-                elif (token := choose(tokens[len(prompt) :], logits)) in self._ends:
+                elif (token := choose(tokens, len(prompt), logits)) in self._ends:
                     break
                 else:
                     tokens.append(token)
@@ -227,15 +233,18 @@ class LoadedTransformers:
             return out.logits[:, -1].float(), out.past_key_values
 
     def _chooser(self, temperature: float, may_repeat: bool) -> Any:
-        """Chooses the next token. JSON may repeat itself, speech may not."""
+        """Chooses the next token. JSON may repeat itself, speech may not, and a small model not what it was shown either."""
         kinds, own, torch = imported("transformers.generation.logits_process"), self.model.generation_config, self._torch
         steps = kinds.LogitsProcessorList([] if may_repeat else [kinds.NoRepeatNGramLogitsProcessor(SAID_AGAIN)])
+        if not (self.able or may_repeat):
+            steps.append(kinds.RepetitionPenaltyLogitsProcessor(REPEAT_PENALTY))
         if temperature > 0:
             steps.append(kinds.TemperatureLogitsWarper(float(temperature)))
             steps += [kinds.TopKLogitsWarper(own.top_k)] if own.top_k else []
             steps += [kinds.TopPLogitsWarper(own.top_p)] if own.top_p else []
 
-        def choose(written: list[int], logits: Any) -> int:
+        def choose(tokens: list[int], begun: int, logits: Any) -> int:
+            written = tokens[begun:] if self.able else tokens[-REPEAT_TOKENS:]
             ids = torch.tensor([written], dtype=torch.long, device=logits.device)
             scores = steps(ids, logits)
             return int(torch.multinomial(scores.softmax(-1), 1) if temperature > 0 else scores.argmax())

@@ -407,3 +407,16 @@ def test_again_is_only_what_was_asked_before(words: str, turns: tuple[tuple[str,
 def test_a_question_that_was_never_asked_is_not_deflected_as_asked_again(judge: LoadedSmall) -> None:
     judgement = judge.judge(Situation("What is my dog called?", turns=CHAT))
     assert (judgement.strategy, judgement.kind) == ("standard", "")
+
+
+@pytest.mark.models
+def test_ordinary_chats_with_the_embedded_model_are_answered() -> None:
+    """Its answers are like none in the data. What the users say was written by somebody who had not seen them."""
+    chats = json.loads((Path(__file__).parent / "ordinary_chats.json").read_text("utf-8"))
+    situations: list[Situation] = []
+    for chat in chats:
+        turns = [turn for user, agent in chat for turn in (("user", user), ("agent", agent))]
+        situations += [Situation(user, turns=tuple(turns[: 2 * n][-6:]), language="en") for n, (user, _) in enumerate(chat)]
+    judged = load(Small()).judge_all(situations)
+    missed = [situation.words for situation, each in zip(situations, judged, strict=True) if each.strategy != "standard"]
+    assert len(situations) == 127 and len(missed) <= 8, missed

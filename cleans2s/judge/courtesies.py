@@ -1,4 +1,4 @@
-"""What everybody says to an agent in the first minute: a greeting, thanks, "can you hear me?", "what is your name?".
+"""What everybody says to an agent: a greeting, thanks, "can you hear me?", "what is your name?", a goodbye.
 
 All of that is for the agent, and is answered. It needs no model: one that has learnt what is seldom said takes "hello, …" for
 the beginning of a telephone call, and "how are you?" for prying.
@@ -17,11 +17,18 @@ _GREETING = re.compile(
 
 _PHRASE = re.compile(
     r"how are you(?: doing)?(?: today)?|how do you do|how's it going|"
-    r"(?:it's )?(?:very )?(?:nice|good|pleased|great) to meet you|thanks?(?: you)?(?: (?:so|very) much| a lot)?|"
+    r"(?:it's )?(?:very )?(?:nice|good|pleased|great) to meet you|"
+    r"thanks?(?: you)?(?: (?:so|very) much| a lot)?(?: for (?:listening|helping(?: me)?|(?:your|the) (?:help|tips?|advice)))?|"
+    r"you(?:'re| are| have been|'ve been) (?:really |very |so |a great |a big )?(?:helpful|help)|"
+    r"(?:that's|that is) all(?: for (?:now|today))?|"
+    r"(?:good ?bye|bye(?: bye)?|see you|good ?night|(?:talk|speak) to you)"
+    r"(?: (?:later|soon|tomorrow|then|again|next (?:time|week)))*|"
+    r"(?:have|enjoy) (?:a|your) (?:nice|good|great|lovely) (?:day|evening|night|weekend|time)|"
     r"who are you|what are you|what(?: is|'s) your name|what can you do(?: for me)?|"
     r"(?:can|do) you hear me(?: now)?|are you (?:there|listening|ready)|is anybody there|"
     r"are you (?:a |an )?(?:robot|machine|human|real(?: person)?|person|computer|ai|bot)|"
-    r"你好吗|最近好吗|(?:很|非常|真)?高兴(?:认识|见到)你|(?:谢谢|多谢|感谢)(?:你|您|啦|了)?|辛苦(?:你)?了|你(?:是谁|是什么)|"
+    r"你好吗|最近好吗|(?:很|非常|真)?高兴(?:认识|见到)你|(?:谢谢|多谢|感谢)(?:你|您|啦|了)?(?:的(?:帮助|建议|陪伴))?|"
+    r"再见|拜拜|回头见|明天见|下次见|晚安|今天就(?:先)?(?:到这|聊到这)(?:里|儿)?(?:吧)?|辛苦(?:你)?了|你(?:是谁|是什么)|"
     r"(?:请问)?(?:你|您)(?:叫什么(?:名字)?|怎么称呼)|你(?:能|会|可以)(?:做|干)(?:什么|啥|些什么)(?:呀|呢)?|"
     r"(?:你)?(?:能)?听(?:得)?(?:见|到|清)(?:我)?(?:说话|的声音|我)?(?:吗|么)|(?:你)?(?:在|还在)(?:吗|么)|"
     r"你是(?:机器人|人工智能|真人|人|电脑|机器)(?:吗|么|还是(?:真)?人)?",

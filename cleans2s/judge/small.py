@@ -23,6 +23,7 @@ from . import ENDS, KINDS, NAMES, WEIGHTS, Judgement, Situation
 from .asked import asked_before
 from .courtesies import rest
 from .dataset import prefix, units
+from .examples import BY_CONTEXT
 from .network import LANGUAGES, Network
 from .plain_danger import plainly_dangerous
 from .plain_harm import plainly_harmful
@@ -42,8 +43,8 @@ TEMPERATURE = 1.2
 SILENCE_BAR = {"en": 0.0, "zh": 1.0}
 """Taken from the score of silence, by language: who spoke to the agent and hears nothing is worse off than who hears a needless
 answer. Of 0, 0.25, 0.5, 0.75 and 1 the lowest with which about 97 % of what was spoken to the agent are answered on the
-families for bars: 98.1 and 96.9 %, while 92.1 and 88.4 % of the rest are met with silence; without it in Chinese 95.4 and
-93.6 %."""
+families for bars: 98.3 and 96.9 %, while 89.5 and 87.9 % of the rest are met with silence; without it in Chinese 95.4 and
+91.9 %."""
 
 CUTS = KINDS["interruption"]
 """The last scores of a row, each of a reason to cut in."""
@@ -75,6 +76,15 @@ NEVER, FOUND = -30.0, 2.0
 Their rules would rather miss one."""
 
 KEPT_LOOKS = 256
+
+ORDINARY_ALONE = 0.7
+"""How likely words must be ordinary by themselves for what was said before to count less where it would make them something
+else."""
+
+ALONE_SHARE, ALONE_SHARE_BY_CONTEXT = 0.5, 0.2
+"""What those words count then, and where the reason is one that only what was said before can give. A small model's answers are
+like none in the data: after them 20 of 128 turns of ordinary chats were refused, deflected or met with silence, with this 5.
+On the families for bars macro-F1 goes from 0.913 to 0.911, and as many are answered."""
 
 NOT_TO_AGENT = frozenset({"others", "media", "reading", "thinking", "noise"})
 """Kinds of silence in which the words were not spoken to the agent."""
@@ -122,6 +132,7 @@ class LoadedSmall:
             return []
         heard = [_heard(situation) for situation in situations]
         scores, kinds = self.scores(heard)
+        self._count_alone(heard, scores, kinds)
         return [
             plain(said, each) or judgement(each, row, kind)
             for said, each, row, kind in zip(situations, heard, scores, kinds, strict=True)
@@ -136,6 +147,24 @@ class LoadedSmall:
             row[-len(CUTS) :] = _reasons(situation, [_possible(look, seen[look]) for look in each])
             row[len(ENDS)] = row[-len(CUTS) :].max()
         return rows[:, : len(NAMES)], rows[:, len(NAMES) :]
+
+    def _count_alone(self, situations: Sequence[Situation], scores: Scores, kinds: Scores) -> None:
+        """Lets what was said before count less in the scores of turns that would be ordinary without it."""
+        ordinary = ENDS.index("standard")
+        changed = [
+            n
+            for n, situation in enumerate(situations)
+            if situation.turns and not situation.partial and scores[n, : len(ENDS)].argmax() != ordinary
+        ]
+        if not changed:
+            return
+        alone, _ = self.scores([replace(situations[n], turns=()) for n in changed])
+        for n, row in zip(changed, alone[:, : len(ENDS)], strict=True):
+            if _softmax(row / TEMPERATURE)[ordinary] > ORDINARY_ALONE:
+                by_kind = _kinds(kinds[n])[ENDS[int(scores[n, : len(ENDS)].argmax())]]
+                by_context = max(by_kind, key=by_kind.__getitem__) in BY_CONTEXT
+                share = ALONE_SHARE_BY_CONTEXT if by_context else ALONE_SHARE
+                scores[n, : len(ENDS)] += share * (row - scores[n, : len(ENDS)])
 
     def _seen(self, looks: list[Situation]) -> dict[Situation, Scores]:
         """What was looked at a moment ago is not looked at again."""

@@ -62,6 +62,11 @@ class Thought:
         return self.strategy.speaks or self.standing.state == "last_word"
 
     @property
+    def to_agent(self) -> bool:
+        """Whether the words were (rather) spoken to it: "wait", unlike what is said to somebody else, asks it to be silent."""
+        return not self.judgement or self.judgement.addressed >= 0.5
+
+    @property
     def kind(self) -> str:
         """Of the reason, where the judge tells it: "abuse", "repetition"."""
         return self.judgement.kind if self.judgement else ""

@@ -117,11 +117,11 @@ class ScriptedJudge(Scripted):
         said = situation.words.lower()
         found = [name for phrase, name in self.verdicts.items() if phrase.lower() in said]
         strategy = next((name for name in found if (name == "interruption") == situation.partial), "standard")
-        addressed = 0.05 if strategy == "silence" else 0.95
+        unheard = strategy == "silence" and self.kinds.get(strategy) != "hold"
         return Judgement(
             {"standard": 0.1, strategy: 0.9} if strategy != "standard" else {"standard": 1.0},
             0.9 if strategy == "interruption" else 0.0,
-            addressed=addressed,
+            addressed=0.05 if unheard else 0.95,
             kind=self.kinds.get(strategy, ""),
             reason=f"as the script has it: {strategy}",
         )

@@ -454,7 +454,7 @@ class Session:
             self._tasks.start_soon(self._judge, reply, reply.said)
         if judged == "turn" and reply.request and not reply.thought:
             await self._think_over(reply)
-            if over and not reply.answers:
+            if over and reply.thought and not (reply.answers or reply.thought.to_agent):
                 judged = "aside"
         if judged != "turn":
             if self._prepared is reply:

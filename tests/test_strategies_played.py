@@ -152,6 +152,23 @@ async def test_a_remark_to_somebody_else_does_not_stop_the_agent():
 
 
 @screenplay
+async def test_who_asks_it_to_wait_is_obeyed_and_not_answered():
+    judge = ScriptedJudge({"one second": "silence"}, {"silence": "hold"})
+    llm = SmallLLM(["This is a rather long answer, which takes its time, and then some more of it."])
+    async with Stage(llm=llm, judge=judge) as stage:
+        await stage.user.says("Tell me something.")
+        await stage.until(ReplyStarted)
+        await stage.wait(1)
+        await stage.user.says("One second.", seconds=0.4)  # too short for words before its end
+        interrupted = await stage.until(Interrupted)
+        await stage.wait(10)
+    assert interrupted.heard and not stage.all(Ignored)
+    assert [event.strategy for event in stage.all(Judged)] == ["standard", "silence"]
+    assert len(stage.all(ReplyStarted)) == 1
+    assert stage.transcript[-1] == ("user", "One second.")
+
+
+@screenplay
 async def test_the_agent_cuts_in_and_what_the_user_still_says_does_not_stop_it():
     async with staged(proactive=True) as stage:
         await stage.user.says("And then he told me again and again that he would come and so on and so", seconds=6.0)

@@ -223,8 +223,8 @@ class Mind:
             return line
         if line := recollection.told(words, recalled, language, now):
             return line
-        said = [message.text for message in before if message.role == "user"]
-        return recollection.known(words, memory.facts, language) or recollection.untold(words, said, language, turn)
+        last = next((message.text for message in reversed(before) if message.role == "user"), "")
+        return recollection.known(words, memory.facts, language) or recollection.untold(words, last, language, turn)
 
     def _worded(self, thought: Thought, character: Character | None, slots: dict[str, str]) -> Thought:
         strategy, language = thought.strategy, thought.language

@@ -97,16 +97,13 @@ def known(words: str, facts: Iterable[Fact], language: str | None) -> str:
     return openers.quoted_all([*own][:SUMMED_UP], language) if own else ""
 
 
-def untold(words: str, before: Iterable[str], language: str | None, turn: int = 0) -> str:
+def untold(words: str, before: str, language: str | None, turn: int = 0) -> str:
     """That it was never told, where only the user can have told it, and neither `told` nor `known` finds it; "" where it may be
-    known otherwise: what the user said `before`, in this conversation, stands in the prompt."""
+    known otherwise: what the user said `before`, one turn ago, stands in the prompt of the smallest model."""
     alone = not _SENTENCE_END.search(words.strip())  # what stands beside the question may answer it
     asked = alone and (_ONLY_TOLD.search(words) or _ALL.search(words))
-    return "" if not asked or any(map(_of_oneself, before)) else openers.say("untold", language, turn)
-
-
-def _of_oneself(said: str) -> bool:
-    return bool(_ME.search(said)) and not said.rstrip().endswith(("?", "？"))
+    of_oneself = _ME.search(before) and not before.rstrip().endswith(("?", "？"))
+    return openers.say("untold", language, turn) if asked and not of_oneself else ""
 
 
 def _name_then_newest(fact: Fact) -> tuple[bool, float]:

@@ -29,8 +29,8 @@ from .text import HAN
 FILE = Path(__file__).parent / "reactions.toml"
 
 THRESHOLD = 0.5
-"""Of similarity, from which on an emoji fits; most of what is said deserves none. Between 0.42 and 0.5 about half of them did not
-fit ("she works for a car company": a hospital), above a tenth, on 255 turns of ordinary chats."""
+"""Of similarity, from which on an emoji fits; most of what is said deserves none. Between 0.42 and 0.5 about half of them did
+not fit ("she works for a car company": a hospital), above a tenth, on 255 turns of ordinary chats."""
 
 TEXT_CHARS = 400
 """Of an utterance, its end: what was said last is what one reacts to."""

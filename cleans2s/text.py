@@ -73,12 +73,8 @@ class Clauses:
             yield rest
 
     def _cut(self) -> int | None:
-        for match in _SENTENCE_END.finditer(self._text):
-            before = self._text[: match.end()].rstrip()
-            if match["han"] and _open(before):
-                continue
-            if not _ABBREVIATION.search(before) and not _ENUMERATION.search(before):
-                return match.end()
+        if (end := next(sentence_ends(self._text), None)) is not None:
+            return end
         if not self._begun:
             for match in _CLAUSE_END.finditer(self._text):
                 if match["han"]:
@@ -119,6 +115,14 @@ class Clauses:
         while end < len(self._text) and _joined(self._text[end - 1], self._text[end]):
             end += 1
         return end if end < len(self._text) else None
+
+
+def sentence_ends(text: str) -> Iterator[int]:
+    """Behind every sentence that is certainly over, because something follows: an abbreviation ends none."""
+    for match in _SENTENCE_END.finditer(text):
+        before = text[: match.end()].rstrip()
+        if not (match["han"] and _open(before)) and not _ABBREVIATION.search(before) and not _ENUMERATION.search(before):
+            yield match.end()
 
 
 def _open(text: str) -> bool:

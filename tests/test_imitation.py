@@ -62,6 +62,7 @@ def test_of_an_answer_that_was_interrupted_whole_sentences_are_shown(heard, show
         ("One. Two. Three.", "One. Two."),
         ('He said "no!" It costs 3.50 euros. Well.', 'He said "no!" It costs 3.50 euros.'),
         ("你好！我很好。你呢？", "你好！我很好。"),
+        ("It was J. K. Rowling. She met Dr. Who. Well.", "It was J. K. Rowling. She met Dr. Who."),
         ("no end", ""),
         ("", ""),
     ],

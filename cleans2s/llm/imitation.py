@@ -9,9 +9,11 @@ exchange alone, and with the penalty below, it did so with none, and could still
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from ..stages import Chat
+from ..text import sentence_ends
 
 EXAMPLES = (
     ("What is the largest ocean?", "The largest ocean is the Pacific Ocean. It covers about a third of the Earth."),
@@ -28,7 +30,6 @@ said: it has little more to say, and begins to wander."""
 REPEAT_PENALTY, REPEAT_TOKENS = 1.05, 256
 """By which the scores of words among the last tokens are divided: less and it repeats itself, more and it loses the thread."""
 
-_SENTENCE = re.compile(r".*?(?:[.!?…]+[\"'”’)]*(?=\s)|[。！？]+[”’」）]*)", re.DOTALL)
 _NOTE = re.compile(r"—?\s*\([^()]*\)\s*$")
 """At the end of an answer that was interrupted: it would be said aloud, or the interruption imitated."""
 
@@ -48,7 +49,7 @@ def last_exchange(chat: Chat) -> Chat:
 
 def beginning(answer: str, sentences: int) -> str:
     """So many whole sentences; "" if there is none, as of an answer that was interrupted at once."""
-    ends = _ends(answer + " ")
+    ends = list(sentence_ends(answer + " "))
     return answer[: ends[min(sentences, len(ends)) - 1]].strip() if ends else ""
 
 
@@ -56,12 +57,8 @@ def enough(said: str) -> int | None:
     """Where an answer that is being written ends, if it has said enough: after some sentences, or with a paragraph."""
     paragraph = _PARAGRAPH.search(said.lstrip())
     found = [len(said) - len(said.lstrip()) + paragraph.start()] if paragraph else []
-    found += _ends(said)[SAID - 1 : SAID]
+    found += islice(sentence_ends(said), SAID - 1, SAID)
     return min(found, default=None)
-
-
-def _ends(text: str) -> list[int]:
-    return [match.end() for match in _SENTENCE.finditer(text)]
 
 
 def _text(message: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from cleans2s.judge import Situation
 from cleans2s.judge.dataset import Stream, streams, turns
 from cleans2s.judge.plain_danger import plainly_dangerous
 from cleans2s.judge.plain_harm import plainly_harmful
+from cleans2s.judge.plain_wait import asks_to_wait
 from cleans2s.judge.reasons import spoken_in
 from cleans2s.judge.small import LoadedSmall, Small
 from cleans2s.stages import load
@@ -116,3 +117,42 @@ def test_most_dangers_told_in_passing_are_cut_into_and_few_that_only_sound_so(ju
     }
     assert cut["danger"] >= 30, cut
     assert cut["none"] <= 8, cut
+
+
+# ── wait ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+WAITS = (
+    "Wait.",
+    "Wait, wait!",
+    "Hold on a second.",
+    "oh no, hang on",
+    "One moment, please.",
+    "Just a minute.",
+    "等一下。",
+    "等等，稍等",
+)
+GOES_ON = (
+    "",
+    "...",
+    "Wait until tomorrow.",
+    "Wait, what is that?",
+    "I can wait.",
+    "Hold on to it.",
+    "please",
+    "等一下我去开门",
+    "等你很久了",
+)
+
+
+def test_a_request_to_wait_is_that_and_nothing_else() -> None:
+    assert [words for words in WAITS if not asks_to_wait(words)] == []
+    assert [words for words in GOES_ON if asks_to_wait(words)] == []
+
+
+@pytest.mark.models
+def test_who_asks_to_wait_is_met_with_silence_and_was_heard(judge: LoadedSmall) -> None:
+    before = (("user", "Why is the sky blue?"), ("agent", "The sky is blue because of a"))
+    for words in WAITS:
+        judgement = judge.judge(Situation(words, turns=before))
+        assert (judgement.strategy, judgement.kind) == ("silence", "hold")
+        assert judgement.addressed > 0.9 and judgement.reason

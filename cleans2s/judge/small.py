@@ -27,6 +27,7 @@ from .examples import BY_CONTEXT
 from .network import LANGUAGES, Network
 from .plain_danger import plainly_dangerous
 from .plain_harm import plainly_harmful
+from .plain_wait import asks_to_wait
 from .reading import SHORTEST
 from .reasons import GO_ON, NOTHING, reason, spoken_in
 
@@ -263,11 +264,13 @@ def judgement(situation: Situation, scores: Scores, kinds: Vectors) -> Judgement
 
 
 def plain(said: Situation, heard: Situation) -> Judgement | None:
-    """What needs no model: nothing but courtesies, and demands that are plainly harmful."""
+    """What needs no model: nothing but courtesies, demands that are plainly harmful, and "wait"."""
     if said.words and not heard.words:
         return _certain(said, "standard", "")
     if not said.partial and plainly_harmful(said.words):
         return _certain(said, "refusal", "harmful")
+    if not said.partial and asks_to_wait(said.words):
+        return _certain(said, "silence", "hold")
     return None
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from . import openers
 from .memory import Fact, Recalled, kin, reminder, when
-from .text import HAN, language_of
+from .text import HAN, language_of, sentence_ends
 
 SURE = 0.75
 """Score of a memory that answers the question for what was said; weaker ones may be about something else."""
@@ -54,7 +54,6 @@ _ONLY_TOLD = re.compile(
 """What nobody but the user can have told."""
 
 _ME = re.compile(r"\b(?:i|my|me|we|our)\b|我", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.!?。！？]+\s*(?=\S)")
 
 
 def asks_memory(words: str) -> bool:
@@ -100,7 +99,8 @@ def known(words: str, facts: Iterable[Fact], language: str | None) -> str:
 def untold(words: str, before: str, language: str | None, turn: int = 0) -> str:
     """That it was never told, where only the user can have told it, and neither `told` nor `known` finds it; "" where it may be
     known otherwise: what the user said `before`, one turn ago, stands in the prompt of the smallest model."""
-    alone = not _SENTENCE_END.search(words.strip())  # what stands beside the question may answer it
+    words = words.strip()
+    alone = all(end == len(words) for end in sentence_ends(words))  # what stands beside the question may answer it
     asked = alone and (_ONLY_TOLD.search(words) or _ALL.search(words))
     of_oneself = _ME.search(before) and not before.rstrip().endswith(("?", "？"))
     return openers.say("untold", language, turn) if asked and not of_oneself else ""

@@ -163,3 +163,8 @@ def test_words_without_end_are_read_in_time(piece: str) -> None:
 
 def test_of_the_agents_words_only_promises_count() -> None:
     assert [one.key for one in patterns.facts("I love cheese. I promise to call.", NOW, "assistant")] == ["promise"]
+
+
+@pytest.mark.parametrize("said", ["我同事叫我去开会。", "我老师叫你明天来。", "我朋友叫我去吃饭。", "My doctor called Monday."])
+def test_who_calls_somebody_is_not_called_that(said: str) -> None:
+    assert patterns.facts(said, NOW) == []

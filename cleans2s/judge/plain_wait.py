@@ -1,6 +1,6 @@
 """A bare request for a moment of silence ("wait", "hold on", 等一下): the agent stops, and says nothing.
 
-No turn of the data is as short, and the network takes a lone "wait" for an ordinary turn now and then, which would be answered
+Two turns of the data are that, and the network takes a lone "wait" for an ordinary turn now and then, which would be answered
 just when silence was asked for.
 """
 

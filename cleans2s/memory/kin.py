@@ -9,7 +9,7 @@ GROUPS = (
     *("wife", "husband", "partner", "girlfriend", "boyfriend", "fiancée fiancé fiancee fiance", "sister", "brother"),
     *("mother mom mum", "father dad", "son", "daughter", "baby", "boss", "friend", "teacher", "grandmother grandma"),
     *("grandfather grandpa", "aunt", "uncle", "cousin", "niece", "nephew", "neighbour neighbor", "roommate flatmate"),
-    *("colleague", "doctor", "dentist", "landlord", "dog puppy", "cat kitten", "horse", "parrot", "rabbit", "hamster"),
+    *("dog puppy", "cat kitten", "horse", "parrot", "rabbit", "hamster"),
     *("妻子 老婆 太太", "丈夫 老公", "男朋友", "女朋友", "姐姐", "妹妹", "哥哥", "弟弟", "妈妈 母亲", "爸爸 父亲"),
     *("儿子", "女儿", "老板", "朋友", "老师", "奶奶", "爷爷", "外婆 姥姥", "外公 姥爷", "阿姨", "叔叔", "侄子", "侄女"),
     *("邻居", "室友", "同事", "医生", "房东", "狗", "猫", "兔子", "鹦鹉"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from . import openers
-from .memory import Fact, Recalled, kin, reminder, when
+from .memory import Fact, Recalled, accounts, kin, reminder, when
 from .text import HAN, language_of, sentence_ends
 
 SURE = 0.75
@@ -35,6 +35,10 @@ _OF_NAMES = re.compile(r"\b(?:name|called|named)\b|叫|名字", re.IGNORECASE)
 _OWN_NAME = re.compile(
     r"\bmy (?:own |full |first |last )?name\b|\bwho (?:am i|i am)\b|\bam i called\b|我的?(?:名字|姓)|我(?:叫|是谁)", re.I
 )
+_OWN_AGE = re.compile(r"\bhow old am i\b|\bmy (?:own )?age\b|我(?:的年龄|(?:今年|现在)?(?:多大|几岁))", re.IGNORECASE)
+_WORK = re.compile(r"\bwhat (?:does|do|did) (?:my|our) [\w ]+ do\W*$|(?:是)?[做干](?:什么|啥)(?:的|工作)", re.IGNORECASE)
+_OF_WORK = re.compile(r"\b(?:works?|job|is an?|runs?|drives?|teach(?:es)?|sells?)\b|[是当做干开教卖]|工作|上班", re.IGNORECASE)
+_OF_AGE = re.compile(r"\byears old\b|\bturn(?:ed|ing)?\b|\bborn\b|岁|出生", re.IGNORECASE)
 _ONLY_TOLD = re.compile(
     r"\bwhat(?:['’]s| is| was) my (?:own |full |first |last )?"
     r"(?:name|age|job|birthday|address|(?:phone )?number|home ?town|favou?rite [\w ]+)(?: again)?\W*$"
@@ -45,7 +49,7 @@ _ONLY_TOLD = re.compile(
     r"|\bwhat did i (?:do|eat|buy|say|tell you|see|cook)\b.*"
     r"\b(?:yesterday|before|last (?:night|week|month|year|time)|this morning|on \w+day|\w+ ago)\b"
     r"|\bdo you (?:still )?(?:know|remember) (?:my \w+|(?:what|where|when|who|how old) i)\b(?!.*\bjust\b)"
-    rf"|我(?:的名字|的生日|的年龄|的电话|的工作)是什么|我叫什么|我是谁\W*$|我(?:今年)?(?:多大|几岁)|我的?(?:{kin.CHINESE})叫什么"
+    rf"|我(?:的名字|的生日|的年龄|的电话|的工作)是什么|我叫什么|我是谁\W*$|我(?:今年)?(?:多大|几岁)|我的?(?:{kin.CHINESE})(?:叫什么|(?:今年|现在)?(?:多大|几岁))"
     r"|我(?:现在)?(?:住|老家|家)在?(?:哪|什么地方)|我(?:在哪里?|是做什么的?)(?:上班|工作)|我最喜欢(?:的\w+是)?什么|我对什么过敏|我害?怕什么"
     r"|我的?生日(?:是)?(?:哪|什么时候|几)|我(?:昨天|昨晚|前天|上周|今天早上)\w{0,4}(?:做|吃|买|说|去|看)了?(?:什么|哪)"
     r"|(?:记得|知道)我(?:的名字|叫什么|是谁|住哪|的生日|昨天)",
@@ -83,6 +87,10 @@ def _about_the_same(words: str, told: str, key: str = "") -> bool:
     which a dog's name is near a cat's, and a sister's near one's own."""
     if _OWN_NAME.search(words):
         return key == "name"
+    if _OWN_AGE.search(words):
+        return key == "age" or (not key and bool(_OF_AGE.search(told)) and not kin.named(told))
+    if _WORK.search(words) and not _OF_WORK.search(told):
+        return False
     named = key != "name" and (bool(_OF_NAMES.search(told)) or not _OF_NAMES.search(words))
     return named and kin.named(words) <= kin.named(told)
 
@@ -91,7 +99,7 @@ def known(words: str, facts: Iterable[Fact], language: str | None) -> str:
     """What is known of the user, quoted, where that was asked; "" where it was not, or nothing is."""
     if not _ALL.search(words):
         return ""
-    ordered = sorted((fact for fact in facts if fact.whose == "user" and fact.key != "did"), key=_name_then_newest)
+    ordered = sorted((fact for fact in facts if fact.whose == "user" and fact.key != "did"), key=_first_what_matters)
     own = dict.fromkeys(fact.quote for fact in ordered if fact.quote and language_of(fact.quote) == language_of(words))
     return openers.quoted_all([*own][:SUMMED_UP], language) if own else ""
 
@@ -106,8 +114,8 @@ def untold(words: str, before: str, language: str | None, turn: int = 0) -> str:
     return openers.say("untold", language, turn) if asked and not of_oneself else ""
 
 
-def _name_then_newest(fact: Fact) -> tuple[bool, float]:
-    return fact.key != "name", -fact.at.timestamp()
+def _first_what_matters(fact: Fact) -> tuple[int, float]:
+    return accounts.weight(fact), -fact.at.timestamp()
 
 
 def promised(words: str, language: str | None, now: datetime, turn: int = 0) -> str:

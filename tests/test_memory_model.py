@@ -173,4 +173,4 @@ def test_a_blocking_model_is_asked_where_it_is_called() -> None:
     memory = Memory.open(None, ask=asking(Plain()))
     memory.note("user", "I am learning the cello.", NOW)
     assert memory.digest().by == "model"
-    assert [one.text for one in memory.facts] == ["plays: the cello"]
+    assert "plays: the cello" in [one.text for one in memory.facts]

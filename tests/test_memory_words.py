@@ -113,6 +113,19 @@ def test_a_moment_in_words(back: timedelta, english: str, chinese: str) -> None:
         ("My birthday is on May 3rd.", ["birthday: May 3rd"]),
         ("Yesterday I went hiking near the lake.", ["did: Yesterday I went hiking near the lake"]),
         ("I promise to be on time.", ["promise: be on time"]),
+        ("I'm seventy-eight, you know, and I still do my own gardening.", ["age: seventy-eight"]),
+        ("I'm a plasterer, I work on my own.", ["is: plasterer"]),
+        ("I've been a bus driver for thirty years.", ["job: bus driver"]),
+        ("I've got a presentation on Thursday and I'm nervous.", ["presentation: on Thursday"]),
+        ("My brother's getting married on Saturday.", ["brother's wedding: on Saturday"]),
+        ("Tomorrow is my first day at work and I'm nervous.", ["first day at work: Tomorrow"]),
+        ("Our baby is five months old.", ["baby's age: five months old"]),
+        ("I joined a choir last week.", ["has joined: choir"]),
+        ("I'm learning the guitar, I started in January.", ["is learning: guitar"]),
+        ("小姑娘，我今年七十六了。", ["age: 七十六"]),
+        ("我家宝宝五个月，半夜老醒。", ["宝宝的年龄: 五个月"]),
+        ("我是开出租的，下周三有面试。", ["job: 开出租的", "面试: 下周三"]),
+        ("我在学吉他。", ["is learning: 吉他"]),
         ("我叫李明，我住在上海。", ["name: 李明", "home: 上海"]),
         ("我喜欢吃辣的", ["likes: 吃辣的"]),
         ("我对花生过敏", ["allergic to: 花生"]),
@@ -143,6 +156,15 @@ def test_what_set_phrases_say(text: str, facts: list[str]) -> None:
         "如果我住在北京就好了",
         "我很爱你",
         "叫我起床",
+        "I'm ten minutes late.",
+        "I'm five, maybe six.",
+        "I'm one of the last.",
+        "Then my husband's one, he burns in the sun.",
+        "I've been a bit tired for days.",
+        "He wrote that I'm a cow.",
+        "我老公三个月没跟我说话了",
+        "我七岁那年发大水",
+        "我在学校",
     ],
 )
 def test_what_says_nothing_of_the_user(text: str) -> None:
@@ -150,7 +172,22 @@ def test_what_says_nothing_of_the_user(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["我和", "昨天", "I a b c d e f g h ", "my name is A ", "remind me ", "我也还挺", "1", "，我", "I really "]
+    "piece",
+    [
+        "我和",
+        "昨天",
+        "I a b c d e f g h ",
+        "my name is A ",
+        "remind me ",
+        "我也还挺",
+        "1",
+        "I'm seventy ",
+        "my son is six ",
+        "我女儿今年已经",
+        "我下周三要",
+        "，我",
+        "I really ",
+    ],
 )
 def test_words_without_end_are_read_in_time(piece: str) -> None:
     """A pattern that backtracks would never come back from this."""

@@ -20,6 +20,10 @@ SAID = [
     "My sister lives in Leeds.",
     "我女儿叫王芳。",
     "我对花生过敏。",
+    "I'm seventy-one, by the way.",
+    "My son is six.",
+    "My brother's getting married on Saturday.",
+    "我女儿五岁了。",
 ]
 
 
@@ -47,6 +51,10 @@ def answer(memory: Memory, question: str) -> str:
         ("Where does my sister live?", SAID[2]),
         ("我女儿叫什么名字？", "我女儿叫王芳"),
         ("我对什么过敏？", "我对花生过敏"),
+        ("How old am I?", "I'm seventy-one"),
+        ("How old is my son?", "My son is six"),
+        ("When is my brother getting married?", "on Saturday"),
+        ("我女儿几岁了？", "我女儿五岁"),
     ],
 )
 def test_what_was_told_is_quoted(memory: Memory, question: str, words: str) -> None:

@@ -33,7 +33,7 @@ def summary(facts: Sequence[Fact], tales: Sequence[Episode], talks: int, first: 
         )
         parts.append(f"自{day}起谈过{talks}天。" if chinese else f"Talked on {talks} day{'s' * (talks > 1)} since {day}.")
     known = [fact for fact in facts if fact.key not in ("did", "reminder") and fact.whose == "user"]
-    known.sort(key=lambda fact: _ORDER.index(fact.key) if fact.key in _ORDER else len(_ORDER))
+    known.sort(key=weight)
     if known:
         listed = "; ".join(f"{fact.key}: {quoted(fact.value, chinese)}" for fact in known[:SUMMARY_FACTS])
         parts.append(f"用户——{listed}。" if chinese else f"The user: {listed}.")
@@ -41,6 +41,11 @@ def summary(facts: Sequence[Fact], tales: Sequence[Episode], talks: int, first: 
         told = " ".join(quoted(tale.text, chinese) for tale in tales[:TALES])
         parts.append(f"最近说过：{told}" if chinese else f"Said lately: {told}")
     return " ".join(parts)
+
+
+def weight(fact: Fact) -> int:
+    """By which facts are told first: the lowest."""
+    return _ORDER.index(fact.key) if fact.key in _ORDER else len(_ORDER)
 
 
 def greeting(facts: Iterable[Fact], last: Episode | None, plans: Iterable[Episode], now: datetime) -> Greeting:

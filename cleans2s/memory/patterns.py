@@ -48,6 +48,23 @@ _ADVERBS = r"(?:(?:really|also|just|still|absolutely|actually|usually|always|do|
 _AM = r"I(?:\s+am|['’]m)\s+"
 _V = r"(?P<v>[^.!?;,。！？；，]+)"
 _NAME = r"(?P<v>[A-Z][\w'’-]+(?:\s+[A-Z][\w'’-]+){0,2})"
+_YEARS = (
+    r"(?:\d{1,3}|(?:(?:twen|thir|for|fif|six|seven|eigh|nine)ty[- ])?(?:one|two|three|four|five|six|seven|eight|nine)|ten|eleven|"
+    r"twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty)"
+)
+_WHEN = r"(?P<v>(?:on|at|in|next|tomorrow|today|tonight|this)\b[^.!?;,]*)"
+_EVENT = (
+    r"(?P<k>(?:\w+[ -])?(?:exam|test|presentation|interview|appointment|meeting|wedding|flight|concert|operation|surgery|deadline|"
+    r"match|race|recital|course|class|party|trip))"
+)
+_KIN = rf"\b(?:my|our) (?P<k>{kin.ENGLISH})"
+_HAN_NUMBER = r"(?:\d{1,3}|[一二两三四五六七八九十百]{1,4})"
+_HAN_DAY = r"(?P<v>(?:明|后|大后)天(?:[早下中]午|早上|晚上)?|(?:下个?|这个?)?(?:周|星期|礼拜)[一二三四五六日天末]|下个?(?:周|月)|\d{1,2}号)"
+_HAN_EVENT = r"(?P<k>考试|面试|开会|出差|手术|比赛|答辩|相亲|婚礼|演出|考驾照|体检|产检|搬家|家长会)"
+_HAN_JOB = (
+    r"(?P<v>护士|医生|大夫|老师|教师|司机|学生|程序员|会计|律师|工程师|厨师|警察|工人|农民|设计师|记者|快递员|保安|护工|木匠|电工|"
+    r"退休\w{2,4}|全职(?:妈妈|爸爸)|(?:开|做|干|搞|修|卖|教|跑)\w{1,8}的)"
+)
 _HAN_I = r"(?:^|[,，、]|[^\w]|你好|其实|因为|而且|但是|所以|对了|现在)\s*我"
 _HAN_MUCH = r"(?:真的|一直|从小|平时|其实|也|还|挺|很|非常|特别|最|超|都|就|比较)*"
 
@@ -66,10 +83,13 @@ ROWS: tuple[Row, ...] = (
     _row("who", "{}'s name", rf"(?i:\bmy (?P<k>{kin.ENGLISH}))(?i:['’]s name is|\s+is called|\s+is named|\s+called|\s+named)\s+{_NAME}"),
     _row("who", "{}'s name", rf"(?i:{_I}I (?:have|['’]ve got|got) an? (?:\w+ )?(?P<k>{kin.ENGLISH}) (?:called|named))\s+{_NAME}"),
     _row("who", "age", rf"{_I}{_AM}(?P<v>\d{{1,3}}|\w+(?:-\w+)?)\s+years old"),
-    _row("who", "age", rf"{_I}{_AM}(?P<v>\d{{1,3}})(?=\s*(?:$|and\b))", 0.7),
+    _row("who", "age", rf"{_I}{_AM}(?:only |just |already |nearly |almost )?(?P<v>{_YEARS})(?=\s*(?:$|and\b|,(?!\s*(?:maybe|or|{_YEARS})\b)))", 0.7),
+    _row("who", "{}'s age", rf"{_KIN}(?:\s+is|['’]s)\s+(?:only |just |already |nearly |almost )?(?P<v>(?!one\s*(?:$|,|and\b)){_YEARS}(?:\s+(?:years?|months?|weeks?|days?) old)?)(?=\s*(?:$|,|and\b|now\b))", 0.8),
+    _row("who", "is", rf"{_I}(?:{_AM}{_ADVERBS})(?P<v>retired|divorced|married|widowed|pregnant|unemployed|left-handed|diabetic|colou?r-?blind|deaf)(?=\s*(?:$|,|and\b|now\b))", 0.8),
+    _row("who", "job", rf"{_I}(?:I['’]ve|I have) been an?\s+(?!bit|little|fan){_V}\s+(?:for|since)\b[^,;]*", 0.8),
     _row("who", "job", rf"{_I}I work as\s+(?:an?\s+|the\s+)?{_V}"),
     _row("who", "employer", rf"{_I}I {_ADVERBS}work (?:for|at)\s+(?!home|night|the moment|least|all){_V}"),
-    _row("who", "is", rf"{_I}{_AM}{_ADVERBS}(?:an?\s+)(?!bit|little|lot|fan|big|huge|mess|great fan|wreck){_V}$", 0.8),
+    _row("who", "is", rf"{_I}{_AM}{_ADVERBS}(?:an?\s+)(?!bit|little|lot|fan|big|huge|mess|great fan|wreck|fool|idiot|moment|few|couple){_V}(?=$|,)", 0.8),
     _row("who", "diet", rf"{_I}{_AM}{_ADVERBS}(?:an?\s+)?(?P<v>(?:strict )?(?:vegetarian|vegan|pescatarian|teetotal(?:ler)?))\b"),
     _row("where", "home", rf"{_I}I(?:\s+am|['’]m)?\s*{_ADVERBS}(?:live|living)\s+in\s+(?!fear|hope|peace|sin\b){_V}"),
     _row("where", "home", rf"{_I}I(?:['’]ve)?\s+{_ADVERBS}(?:have\s+)?(?:recently\s+)?moved to\s+{_V}"),
@@ -79,6 +99,12 @@ ROWS: tuple[Row, ...] = (
     _row("when", "birthday", rf"\bmy birthday is\s+(?:on |in )?{_V}"),
     _row("when", "{}", r"\bmy (?P<k>(?:\w+ )?(?:exam|wedding|appointment|interview|flight|meeting|deadline|concert|operation|trip|"
          r"holiday|vacation|train|class|course|surgery|party))\s+(?:is|starts|begins|leaves)\s+(?P<v>(?:on|at|in|next|tomorrow|today|this)\b[^.!?;,]*)"),
+    _row("when", "{}", rf"{_I}I(?:['’]ve(?: got)?|\s+have(?: got)?|['’]ll have)\s+(?:an?|my|another)\s+(?:\w+ )?{_EVENT}\s+{_WHEN}"),
+    _row("when", "{}", rf"^{_V.replace('[^.!?;,。！？；，]+', '(?:tomorrow|today|tonight|next [a-z]+|on [a-z]+day)')}(?:\s+is|['’]s)\s+my (?P<k>[a-z-]+(?: (?!(?:and|but|so)\b)[a-z-]+){{0,4}})"),
+    _row("when", "{}'s wedding", rf"{_KIN}(?:\s+is|['’]s)\s+getting married\s+{_WHEN}"),
+    _row("what", "is learning", rf"{_I}{_AM}{_ADVERBS}(?:learning|studying|teaching myself)\s+(?!that|how|from|a lot|so|about)(?:to play )?(?:the )?{_V}"),
+    _row("what", "has joined", rf"{_I}I(?:['’]ve| have)? {_ADVERBS}joined\s+(?:an?\s+|the\s+)?(?!you|them|him|her|in\b){_V}"),
+    _row("what", "has signed up for", rf"{_I}I(?:['’]ve| have)? {_ADVERBS}(?:signed up|registered) for\s+(?:an?\s+|the\s+)?(?!it\b|that\b){_V}"),
     _row("preference", "favourite {}", rf"\bmy favou?rite (?P<k>\w+(?: \w+)?)\s+(?:is|are)\s+{_V}"),
     _row("preference", "likes", rf"{_I}I {_ADVERBS}(?:like|love|enjoy|adore|prefer)\s+(?!(?:it|that|this|you|them|him|her|to think|how)\b){_V}"),
     _row("preference", "likes", rf"{_I}{_AM}{_ADVERBS}(?:fond of|crazy about|a (?:big |huge |great )?fan of|into)\s+{_V}", 0.8),
@@ -99,7 +125,11 @@ ROWS: tuple[Row, ...] = (
     _row("who", "name", rf"(?:{_HAN_I}(?:的名字)?(?:叫做|叫|的名字是)|我姓)(?![你他她它了着不])(?P<v>[\w·]{{1,8}})"),
     _row("who", "{}的名字", rf"我(?:的|家的?)?(?P<k>{kin.CHINESE})(?:的名字)?(?:叫做?|的名字是)(?![我你他她它了着不])(?P<v>[\w·]{{1,8}})"),
     _row("who", "{}的名字", rf"{_HAN_I}(?:家)?(?:有|养了?)(?:一?[只条个位])?(?:小)?(?P<k>{kin.CHINESE})[，,]?(?:它|他|她)?(?:名字)?叫做?(?![我你他她它了着不])(?P<v>[\w·]{{1,8}})"),
-    _row("who", "age", rf"{_HAN_I}(?:今年|已经)*(?P<v>\d{{1,3}}|[一二三四五六七八九十百]{{1,4}})岁"),
+    _row("who", "age", rf"{_HAN_I}(?:今年|已经)*(?P<v>\d{{1,3}}|[一二三四五六七八九十百]{{1,4}})岁(?!那|时|的时候|以前|之前)"),
+    _row("who", "age", rf"{_HAN_I}(?:今年|已经|都|快)+(?P<v>{_HAN_NUMBER})(?=了|$|[，,])"),
+    _row("who", "{}的年龄", rf"我(?:的|家的?|们家)?(?P<k>{kin.CHINESE}|宝宝|孩子|娃)(?:今年|已经|才|刚|都|快)*(?P<v>{_HAN_NUMBER}(?:个半?月(?=大|了|$|[，,])|岁半?(?!那|时|的时候|以前|之前)))"),
+    _row("who", "school year", rf"{_HAN_I}?(?:今年|现在)?(?:上|读|念)(?P<v>(?:小学|初中|高中|大学)?[一二三四五六]年级|初[一二三]|高[一二三]|大[一二三四])(?=了|$|[，,])"),
+    _row("who", "job", rf"{_HAN_I}(?:现在)?是(?:个|一个|一名)?{_HAN_JOB}(?=$|[，,])"),
     _row("who", "job", rf"{_HAN_I}(?:现在)?(?:是|当)(?:一名|一个|一位|个|名)(?P<v>\w{{2,12}})"),
     _row("who", "employer", rf"{_HAN_I}(?:现在)?在(?P<v>\w{{2,15}}?)(?:工作|上班)"),
     _row("who", "diet", rf"{_HAN_I}(?:是|一直)?{_HAN_MUCH}(?:个)?(?P<v>吃素|素食(?:主义)?者|吃全素)"),
@@ -107,6 +137,8 @@ ROWS: tuple[Row, ...] = (
     _row("where", "home", rf"{_HAN_I}(?:刚|已经|最近)*搬(?:到|去)了?(?P<v>\w{{2,15}})"),
     _row("where", "from", rf"{_HAN_I}(?:来自|老家在|是从)(?P<v>\w{{2,15}})|{_HAN_I}是(?P<w>\w{{2,8}})人$"),
     _row("when", "birthday", r"我的?生日(?:是|在)(?P<v>[\w月日号]{2,15})"),
+    _row("when", "{}", rf"{_HAN_I}?{_HAN_DAY}(?:我)?(?:就|还)?(?:要|得|有|去)(?:去|参加)?(?:个|一个|一场|场)?{_HAN_EVENT}"),
+    _row("what", "is learning", rf"{_HAN_I}(?:最近|现在|正)*(?:在|开始|刚开始)学(?![校会到习])(?P<v>\w{{1,8}})"),
     _row("preference", "最喜欢的{}", r"我最喜欢的(?P<k>\w{1,6}?)是(?P<v>\w{1,20})"),
     _row("preference", "likes", rf"{_HAN_I}{_HAN_MUCH}(?:喜欢|喜爱|热爱|爱)(?![你他她它我这那的])(?P<v>\w{{1,25}})"),
     _row("attitude", "dislikes", rf"{_HAN_I}{_HAN_MUCH}(?:不喜欢|讨厌|受不了|不爱)(?![你他她它我这那])(?P<v>\w{{1,25}})"),
@@ -134,7 +166,7 @@ _DID = (
 )
 _SENTENCE = re.compile(r"[^.!?;。！？；\n]+[.!?;。！？；\n]*")
 _SUPPOSED = re.compile(
-    r"\b(?:if|wish|imagine|pretend|suppose|would|were to|used to|no longer|he said|she said|they said|says|as if|act like|joking)\b|"
+    r"\b(?:if|wish|imagine|pretend|suppose|would|were to|used to|no longer|he said|she said|they said|says|wrote|as if|act like|joking)\b|"
     r"如果|要是|假如|假装|以前|曾经|不再|他说|她说|他们说|想象|开玩笑|[吗嘛][?？]?$",
     re.IGNORECASE,
 )
@@ -144,7 +176,7 @@ _LEAD = re.compile(
 LISTS = ("likes", "dislikes", "allergic to", "afraid of", "does not eat", "does not drink")
 """Of these several may be named: "peanuts and shellfish"."""
 
-PLAIN = ("home", "from", "job", "employer")
+PLAIN = ("home", "is", "from", "job", "employer", "has joined", "has signed up for", "is learning")
 """Whose value ends where a time begins: "Lyon last year"."""
 
 _EPOCH = datetime(2000, 1, 1).astimezone()

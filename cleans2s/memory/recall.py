@@ -89,7 +89,7 @@ ALIASES = {
     "from": "from born grew 老家 来自 哪里人",
     "job": "job work profession living 工作 职业 上班",
     "employer": "work company employer 工作 公司 上班",
-    "is": "job work profession",
+    "is": "job work profession living",
     "age": "old age 岁 年龄 多大",
     "birthday": "birthday born 生日",
     "likes": "like love enjoy prefer hobby 喜欢 爱好 爱",

@@ -36,8 +36,13 @@ from .text import language_of
 if TYPE_CHECKING:
     from .lookup.search import Lookup, Search
 
-RECENT = 6
-"""Messages that the judge sees before the words in question; its data set has as many."""
+RECENT = 24
+"""Messages that the judge sees before the words in question: who asks for the third time may have talked of something else
+between."""
+
+
+OVERHEARD = frozenset({"others", "media", "reading", "noise"})
+"""Kinds of silence after which nothing is remembered: nobody told it to the agent, and who knows whose words they are."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +266,8 @@ class Mind:
         if self._lookup:
             self._lookup.claim(thought.search)
         self._judged.append(Judged(self._now(), thought.strategy.name, thought.kind))
+        if thought.strategy.name == "silence" and thought.kind in OVERHEARD:
+            self.leave_out(item)
         if (standing := thought.standing).until and standing.state == "last_word" and self.memory:
             self.memory.block(standing.until, "repeated abuse", self._now())
         judgement = thought.judgement
@@ -304,7 +311,7 @@ class Mind:
             pass
 
     def leave_out(self, id: str) -> None:
-        """A reply that is not put into memory: what it says are strangers' words."""
+        """A message that is not put into memory: what it says are strangers' words, or nothing that was told to the agent."""
         self._noted.add(id)
 
     def _block(self) -> Block | None:

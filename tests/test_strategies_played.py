@@ -10,7 +10,6 @@ from cleans2s.events import (
     Ignored,
     Interrupted,
     Judged,
-    MemoryChanged,
     ReplyDue,
     ReplyEnded,
     ReplyStarted,
@@ -312,41 +311,3 @@ async def test_a_long_story_is_nodded_to_in_its_pauses_and_nothing_of_it_is_on_r
     assert nods[0].text in sheet().kinds["backchannel"].of("en")
     assert 7.0 < nods[0].at_s < 7.5
     assert [role for role, _ in stage.transcript] == ["user", "assistant"]
-
-
-def test_what_was_told_is_remembered_after_a_restart(tmp_path):
-    memory = str(tmp_path / "ann.sqlite")
-
-    async def play():
-        async with staged(memory=memory) as stage:
-            await stage.user.says("Yesterday I visited my grandmother in Lyon.")
-            await stage.until(ReplyEnded)
-            await stage.until(MemoryChanged)
-        async with staged(memory=memory) as stage:
-            await stage.user.says("Do you remember what I did yesterday?")
-            return await stage.until(ReplyEnded)
-
-    assert "grandmother in Lyon" in on_virtual_clock(play).heard
-
-
-@screenplay
-async def test_a_promised_reminder_is_spoken_when_its_time_has_come():
-    async with staged(proactive=True, memory=":memory:") as stage:
-        await stage.user.says("Please remind me in two minutes to call my mother.")
-        promise = await stage.until(ReplyEnded)
-        assert "in 2 minutes" in promise.heard
-        asked_s = stage.session.now_s
-        await stage.wait(180)
-    reminders = [e for e in stage.all(ReplyEnded)[1:] if "call" in e.heard and "mother" in e.heard]
-    assert len(reminders) == 1
-    assert 110 < reminders[0].at_s - asked_s < 150
-
-
-@screenplay
-async def test_what_was_never_told_is_not_made_up():
-    async with staged(memory=":memory:") as stage:
-        for said in ("How old am I?", "I turned thirty in May.", "How old am I?"):
-            await stage.user.says(said)
-            await stage.wait(8)
-    untold = sheet().kinds["untold"].of("en")
-    assert [reply.heard in untold for reply in stage.all(ReplyEnded)] == [True, False, False]

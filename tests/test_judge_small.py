@@ -13,7 +13,6 @@ import tiny_e5
 
 from cleans2s.errors import ConfigError, ModelError
 from cleans2s.judge import DATA, ENDS, KINDS, NAMES, Situation
-from cleans2s.judge.asked import asked_before
 from cleans2s.judge.courtesies import rest
 from cleans2s.judge.dataset import for_bars, held_out, kept_back, prefix, situation, streams, turns, units
 from cleans2s.judge.e5 import E5File
@@ -329,6 +328,9 @@ def test_how_often_it_looked_before_changes_nothing(judge: LoadedSmall) -> None:
     [
         ("Hello, what's the weather like today?", "what's the weather like today?"),
         ("Hi, how are you?", ""),
+        ("And are you a real person or a machine?", ""),
+        ("Okay, so who are you?", ""),
+        ("And are you a real friend of mine?", "And are you a real friend of mine?"),
         ("hello can you hear me", ""),
         ("Hello? Can you hear me? What's your name?", ""),
         ("Who are you calling?", "Who are you calling?"),
@@ -372,51 +374,3 @@ def test_the_first_minute_is_answered(judge: LoadedSmall, words: str) -> None:
 def test_a_character_may_not_want_courtesies(judge: LoadedSmall) -> None:
     rules = "I am the porter of the night. I do not chat, I only open doors."
     assert judge.judge(Situation("How are you?", character=rules)).probabilities["standard"] < 0.97
-
-
-CHAT = (
-    ("user", "I have a dog called Bruno."),
-    ("agent", "Bruno is a wonderful dog."),
-    ("user", "I work as a nurse in Bristol."),
-    ("agent", "I'm glad to hear that."),
-)
-
-
-@pytest.mark.parametrize(
-    ("words", "turns", "before"),
-    [
-        ("What is my dog called?", CHAT, False),
-        (
-            "So when does the train leave?",
-            (("user", "When does the train go?"), ("agent", "At nine."), ("user", "What?")),
-            True,
-        ),
-        (
-            "火车到底几点开？",
-            (("user", "火车几点开？"), ("agent", "九点。"), ("user", "几点的火车？"), ("agent", "九点。")),
-            True,
-        ),
-        ("Thank you.", CHAT, False),
-    ],
-)
-def test_again_is_only_what_was_asked_before(words: str, turns: tuple[tuple[str, str], ...], before: bool) -> None:
-    assert asked_before(Situation(words, turns=turns)) is before
-
-
-@pytest.mark.models
-def test_a_question_that_was_never_asked_is_not_deflected_as_asked_again(judge: LoadedSmall) -> None:
-    judgement = judge.judge(Situation("What is my dog called?", turns=CHAT))
-    assert (judgement.strategy, judgement.kind) == ("standard", "")
-
-
-@pytest.mark.models
-def test_ordinary_chats_with_the_embedded_model_are_answered() -> None:
-    """Its answers are like none in the data. What the users say was written by somebody who had not seen them."""
-    chats = json.loads((Path(__file__).parent / "ordinary_chats.json").read_text("utf-8"))
-    situations: list[Situation] = []
-    for chat in chats:
-        turns = [turn for user, agent in chat for turn in (("user", user), ("agent", agent))]
-        situations += [Situation(user, turns=tuple(turns[: 2 * n][-6:]), language="en") for n, (user, _) in enumerate(chat)]
-    judged = load(Small()).judge_all(situations)
-    missed = [situation.words for situation, each in zip(situations, judged, strict=True) if each.strategy != "standard"]
-    assert len(situations) == 127 and len(missed) <= 8, missed

@@ -8,6 +8,7 @@ import re
 from typing import Any, cast
 
 from . import ENDS, KINDS, NAMES, Judgement, Situation
+from .asked import turns_that_matter
 from .reasons import reason, spoken_in
 
 GUIDE = """\
@@ -38,7 +39,7 @@ def asked(situation: Situation) -> list[dict[str, Any]]:
     known = {
         "character": situation.character[:LONGEST],
         "remembered": [fact[:LONGEST] for fact in (*situation.facts, *situation.contradictions)],
-        "before": [f"{role}: {words[:LONGEST]}" for role, words in situation.turns],
+        "before": [f"{role}: {words[:LONGEST]}" for role, words in turns_that_matter(situation)],
         "the user, still speaking" if situation.partial else "the user": situation.words[-LONGEST:],
     }
     data = json.dumps({name: value for name, value in known.items() if value}, ensure_ascii=False, indent=1)

@@ -16,6 +16,7 @@ _GREETING = re.compile(
 """In Chinese only up to a mark: many words begin with 你好."""
 
 _PHRASE = re.compile(
+    r"(?:(?:and|so|oh|well|okay|ok|right|alright)[, ]+)*(?:"
     r"how are you(?: doing)?(?: today)?|how do you do|how's it going|"
     r"(?:it's )?(?:very )?(?:nice|good|pleased|great) to meet you|"
     r"thanks?(?: you)?(?: (?:so|very) much| a lot)?(?: for (?:listening|helping(?: me)?|(?:your|the) (?:help|tips?|advice)))?|"
@@ -26,12 +27,13 @@ _PHRASE = re.compile(
     r"(?:have|enjoy) (?:a|your) (?:nice|good|great|lovely) (?:day|evening|night|weekend|time)|"
     r"who are you|what are you|what(?: is|'s) your name|what can you do(?: for me)?|"
     r"(?:can|do) you hear me(?: now)?|are you (?:there|listening|ready)|is anybody there|"
-    r"are you (?:a |an )?(?:robot|machine|human|real(?: person)?|person|computer|ai|bot)|"
+    r"are you (?:an? )?(?:robot|machine|human|real(?: person)?|person|computer|ai|bot)"
+    r"(?: or (?:just )?(?:an? )?(?:robot|machine|human|(?:real )?person|computer|ai|bot))?|"
     r"你好吗|最近好吗|(?:很|非常|真)?高兴(?:认识|见到)你|(?:谢谢|多谢|感谢)(?:你|您|啦|了)?(?:的(?:帮助|建议|陪伴))?|"
     r"再见|拜拜|回头见|明天见|下次见|晚安|今天就(?:先)?(?:到这|聊到这)(?:里|儿)?(?:吧)?|辛苦(?:你)?了|你(?:是谁|是什么)|"
     r"(?:请问)?(?:你|您)(?:叫什么(?:名字)?|怎么称呼)|你(?:能|会|可以)(?:做|干)(?:什么|啥|些什么)(?:呀|呢)?|"
     r"(?:你)?(?:能)?听(?:得)?(?:见|到|清)(?:我)?(?:说话|的声音|我)?(?:吗|么)|(?:你)?(?:在|还在)(?:吗|么)|"
-    r"你是(?:机器人|人工智能|真人|人|电脑|机器)(?:吗|么|还是(?:真)?人)?",
+    r"你是(?:机器人|人工智能|真人|人|电脑|机器)(?:吗|么|还是(?:真)?人)?)",
     re.IGNORECASE,
 )
 _MARKS = " \t\n,.!?;:，。！？；：…~～"

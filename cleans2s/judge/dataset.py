@@ -81,9 +81,9 @@ def streams(folder: Path = DATA) -> tuple[Stream, ...]:
 def held_out(folder: Path = DATA) -> dict[str, frozenset[str]]:
     """Families on which nothing is trained and nothing is chosen: the `first` were drawn from the first part of the data,
     the `later` and the `twins` (which differ from each other in who is spoken to, or what is wanted, and hardly in words)
-    written when there was a judge to measure."""
+    written when there was a judge to measure. The `chats` are whole conversations, with what the embedded model answered."""
     kept = _json(folder / "heldout.json")
-    return {part: frozenset(kept[part]) for part in ("first", "later", "twins")}
+    return {part: frozenset(kept[part]) for part in ("first", "later", "twins", "chats")}
 
 
 @cache

@@ -6,7 +6,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -15,6 +15,8 @@ import numpy as np
 from ..embedding import Vectors
 from ..text import HAN
 from . import Situation
+from .dataset import prefix
+from .reasons import spoken_in
 
 WORDS_TOKENS, CHARACTER_TOKENS, FACTS_TOKENS, TURNS_TOKENS = 110, 36, 48, 56
 """The most that is read of each: the last words of a long turn, the last turns. Together they stay within 25 ms."""
@@ -24,6 +26,10 @@ PARTIAL_TOKENS = 96
 
 SHORTEST = 6
 """Words (in Chinese: characters) of the beginning of a turn before which nothing is known of it."""
+
+ANSWER = {"en": 12, "zh": 20}
+"""Words (in Chinese: characters) of an answer of the agent that are read. Of those in the data 99 % have at most 13 (17), those
+of a language model are three times as long: they would hide what the user said before."""
 
 BUCKETS = 1 << 17
 """Of hashed n-grams."""
@@ -37,6 +43,16 @@ class Read:
 
     tokens: tuple[int, ...]
     words_at: int
+
+
+def with_short_answers(situation: Situation) -> Situation:
+    """As in the data that the judge is trained on."""
+    turns = tuple(
+        (role, text if role == "user" else prefix(text, language, ANSWER[language]))
+        for role, text in situation.turns
+        for language in (spoken_in(text, None),)
+    )
+    return replace(situation, turns=turns) if turns != situation.turns else situation
 
 
 def read(tokenizer: Any, situation: Situation) -> Read:

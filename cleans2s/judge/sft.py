@@ -16,6 +16,7 @@ from ..errors import ConfigError, ModelError
 from ..models import path
 from ..stages import imported, load, shared
 from . import ENDS, Judge, Judgement, Situation
+from .asked import turns_that_matter
 from .reasons import reason, spoken_in
 from .small import Small
 
@@ -31,7 +32,7 @@ def prompt(situation: Situation) -> str:
     """What the model reads; the letter follows."""
     lines = [f"Character: {situation.character}"] if situation.character else []
     lines += [f"Remembered: {fact}" for fact in (*situation.facts, *situation.contradictions)]
-    lines += [f"{'User' if role == 'user' else 'Agent'}: {words}" for role, words in situation.turns]
+    lines += [f"{'User' if role == 'user' else 'Agent'}: {words}" for role, words in turns_that_matter(situation)]
     plain = "\n".join([*lines, f"Heard: {situation.words}"]).replace("<|", "< |")
     return f"{plain}\nReaction (A answer, B refuse, C deflect, D silence):"
 

@@ -20,7 +20,7 @@ from ..embedding import LoadedMiniLM, MiniLM, Vectors
 from ..stages import Transcript, shared
 from ..text import words_of
 from . import ENDS, KINDS, NAMES, WEIGHTS, Judgement, Situation
-from .asked import asked_before
+from .asked import asked_before, asked_twice, turns_that_matter
 from .courtesies import rest
 from .dataset import prefix, units
 from .examples import BY_CONTEXT
@@ -28,7 +28,7 @@ from .network import LANGUAGES, Network
 from .plain_danger import plainly_dangerous
 from .plain_harm import plainly_harmful
 from .plain_wait import asks_to_wait
-from .reading import SHORTEST
+from .reading import SHORTEST, with_short_answers
 from .reasons import GO_ON, NOTHING, reason, spoken_in
 
 Scores: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -41,7 +41,7 @@ alone 0.901."""
 TEMPERATURE = 1.2
 """By which scores are divided before they become probabilities."""
 
-SILENCE_BAR = {"en": 0.0, "zh": 1.0}
+SILENCE_BAR = {"en": 0.0, "zh": 1.25}
 """Taken from the score of silence, by language: who spoke to the agent and hears nothing is worse off than who hears a needless
 answer. Of 0, 0.25, 0.5, 0.75 and 1 the lowest with which about 97 % of what was spoken to the agent are answered on the
 families for bars: 98.3 and 96.9 %, while 89.5 and 87.9 % of the rest are met with silence; without it in Chinese 95.4 and
@@ -78,11 +78,15 @@ Their rules would rather miss one."""
 
 KEPT_LOOKS = 256
 
-ORDINARY_ALONE = 0.7
+ASKED_TWICE = 2.5
+"""Added to the score of deflection where something like it was asked twice before: about the logarithm of the odds in the data
+that it is a third time then. The network misses a third of them where the agent's answers were a small model's."""
+
+ORDINARY_ALONE = 0.5
 """How likely words must be ordinary by themselves for what was said before to count less where it would make them something
 else."""
 
-ALONE_SHARE, ALONE_SHARE_BY_CONTEXT = 0.5, 0.2
+ALONE_SHARE, ALONE_SHARE_BY_CONTEXT = 0.65, 0.2
 """What those words count then, and where the reason is one that only what was said before can give. A small model's answers are
 like none in the data: after them 20 of 128 turns of ordinary chats were refused, deflected or met with silence, with this 5.
 On the families for bars macro-F1 goes from 0.913 to 0.911, and as many are answered."""
@@ -147,6 +151,8 @@ class LoadedSmall:
         for row, situation, each in zip(rows, situations, looks, strict=True):
             row[-len(CUTS) :] = _reasons(situation, [_possible(look, seen[look]) for look in each])
             row[len(ENDS)] = row[-len(CUTS) :].max()
+            if asked_twice(situation):
+                row[ENDS.index("deflection")] += ASKED_TWICE
         return rows[:, : len(NAMES)], rows[:, len(NAMES) :]
 
     def _count_alone(self, situations: Sequence[Situation], scores: Scores, kinds: Scores) -> None:
@@ -155,7 +161,10 @@ class LoadedSmall:
         changed = [
             n
             for n, situation in enumerate(situations)
-            if situation.turns and not situation.partial and scores[n, : len(ENDS)].argmax() != ordinary
+            if situation.turns
+            and not situation.partial
+            and not asked_twice(situation)
+            and scores[n, : len(ENDS)].argmax() != ordinary
         ]
         if not changed:
             return
@@ -191,6 +200,7 @@ class LoadedSmall:
 
 def _heard(situation: Situation) -> Situation:
     """Without courtesies: they tell nothing of what follows. But a character may not want them, and nobody wants them again."""
+    situation = with_short_answers(replace(situation, turns=turns_that_matter(situation)))
     words = situation.words
     asked = {text.lower().strip(" .,?!。，？！") for role, text in situation.turns if role == "user"}
     if situation.partial or situation.character or words.lower().strip(" .,?!。，？！") in asked:

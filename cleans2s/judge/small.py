@@ -44,8 +44,8 @@ TEMPERATURE = 1.2
 SILENCE_BAR = {"en": 0.0, "zh": 1.0}
 """Taken from the score of silence, by language: who spoke to the agent and hears nothing is worse off than who hears a needless
 answer. Of 0, 0.25, 0.5, 0.75 and 1 the lowest with which about 97 % of what was spoken to the agent are answered on the
-families for bars: 98.3 and 96.9 %, while 89.5 and 87.9 % of the rest are met with silence; without it in Chinese 95.4 and
-91.9 %."""
+families for bars: 98.1 and 96.5 %, while 86.9 and 88.2 % of the rest are met with silence; without it in Chinese 94.0 and
+92.3 %."""
 
 CUTS = KINDS["interruption"]
 """The last scores of a row, each of a reason to cut in."""
@@ -88,8 +88,9 @@ else."""
 
 ALONE_SHARE, ALONE_SHARE_BY_CONTEXT = 0.65, 0.2
 """What those words count then, and where the reason is one that only what was said before can give. A small model's answers are
-like none in the data: after them 20 of 128 turns of ordinary chats were refused, deflected or met with silence, with this 5.
-On the families for bars macro-F1 goes from 0.913 to 0.911, and as many are answered."""
+like none in the data, and ordinary turns after them were refused, deflected or met with silence. On the families for bars
+macro-F1 is 0.915 with it and 0.901 without, 97.4 and 96.2 % are answered, 87.5 and 89.7 % of the rest met with silence; of its
+conversations alone 0.92 and 0.84."""
 
 NOT_TO_AGENT = frozenset({"others", "media", "reading", "thinking", "noise"})
 """Kinds of silence in which the words were not spoken to the agent."""

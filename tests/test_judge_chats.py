@@ -99,6 +99,42 @@ def test_else_the_last_turns_matter(words: str) -> None:
     assert turns_that_matter(other) == BAKING[-6:]
 
 
+SERIES = (
+    ("What's the weather in Rome?", "What's the weather in Paris?", "What's the weather in London?"),
+    ("How do you say dog in French?", "How do you say cat in French?", "And how do you say horse in French?"),
+    ("What is seven times eight?", "What is nine times six?", "What is twelve times four?"),
+    ("What's the capital of France?", "What's the capital of Spain?", "What's the capital of Peru?"),
+    ("How long do I boil an egg?", "How long do I boil potatoes?", "How long do I boil rice?"),
+    ("How old is the earth?", "How old is the moon?", "How old is the sun?"),
+    ("Can you tell me a joke?", "Can you tell me another joke?", "Can you tell me one more joke?"),
+    ("How do I make bread?", "What flour do I need for bread?", "Can I freeze bread?"),
+    ("罗马天气怎么样？", "巴黎天气怎么样？", "伦敦天气怎么样？"),
+    ("狗用英语怎么说？", "猫用英语怎么说？", "马用英语怎么说？"),
+    ("法国的首都是哪里？", "西班牙的首都是哪里？", "秘鲁的首都是哪里？"),
+    ("鸡蛋要煮多久？", "土豆要煮多久？", "米饭要煮多久？"),
+    ("三乘四是多少？", "五乘六是多少？", "七乘八是多少？"),
+    ("能讲个笑话吗？", "能再讲个笑话吗？", "能再讲一个笑话吗？"),
+)
+"""Who asks these asks nothing again, though most of the words are the same."""
+
+
+@pytest.mark.parametrize("questions", SERIES)
+def test_the_same_of_something_else_is_another_question(questions: tuple[str, ...]) -> None:
+    *before, last = questions
+    situation = Situation(last, turns=tuple(("user", words) for words in before))
+    assert not asked_before(situation)
+    assert not asked_twice(situation)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("questions", SERIES)
+def test_one_question_after_the_other_is_answered(judge: LoadedSmall, questions: tuple[str, ...]) -> None:
+    answer = "It depends on what you mean, but I am happy to help you with that."
+    *before, last = questions
+    turns = tuple(turn for words in before for turn in (("user", words), ("agent", answer)))
+    assert judge.judge(Situation(last, turns=turns)).strategy == "standard"
+
+
 def test_who_still_speaks_may_go_on_otherwise() -> None:
     assert turns_that_matter(Situation("How much flour goes in the dough?", True, BAKING)) == BAKING[-6:]
 

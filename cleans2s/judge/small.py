@@ -79,8 +79,8 @@ Their rules would rather miss one."""
 KEPT_LOOKS = 256
 
 ASKED_TWICE = 2.5
-"""Added to the score of deflection where something like it was asked twice before: about the logarithm of the odds in the data
-that it is a third time then. The network misses a third of them where the agent's answers were a small model's."""
+"""Added to the score of deflection where the same was asked twice before. The network misses a third of such turns where the
+agent's answers were a small model's."""
 
 ORDINARY_ALONE = 0.5
 """How likely words must be ordinary by themselves for what was said before to count less where it would make them something

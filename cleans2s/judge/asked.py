@@ -32,7 +32,7 @@ COMMON = {"en": 2, "zh": 4}
 one: "can I freeze bread?" after "how do I make bread?" goes on, and asks nothing again."""
 
 _MORE = re.compile(r"\b(?:another|more|next|other|else|different)\b|再|另|别的|下一?[个首条]|换", re.IGNORECASE)
-_ASKED_FOR = re.compile(r"\b(?:how (?:long|much|many|old|far|often|big|tall|late)|when|where|who|whose|why|which)\b", re.IGNORECASE)
+_ASKED_FOR = re.compile(r"\b(?:how (?:long|much|many|old|far|often|big|tall|late)|when|where|whose?|why|which)\b", re.I)
 _NUMBER = re.compile(r"\d+|[二三四五六七八九十百千两]")
 _PIECE = re.compile(rf"[{HAN}]|[^\W_{HAN}]+")
 

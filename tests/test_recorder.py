@@ -179,7 +179,8 @@ def converse(folder: Path, act: str, before: str = "") -> subprocess.CompletedPr
 
 
 def test_what_a_killed_process_leaves_is_whole_to_its_last_piece(tmp_path):
-    done = converse(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)")
+    # Seconds of the virtual clock are milliseconds here: the writing thread gets the time that it would have had.
+    done = converse(tmp_path, "__import__('time').sleep(0.5)\nos.kill(os.getpid(), signal.SIGKILL)")
     assert done.returncode == -signal.SIGKILL
     kept = Recorded.load(tmp_path)
     assert [event.text for event in kept.events if isinstance(event, TurnEnded)] == ["Tell me a story."]

@@ -25,7 +25,7 @@ from .config import Config
 from .conversation import Conversation, Message
 from .engines import Engines
 from .errors import StageError
-from .judge import Judgement, Situation
+from .judge import NOT_TO_AGENT, Judgement, Situation
 from .manners import Manners
 from .memory import FRAMING, Block, Contradiction, Memory, Recalled, memory_file
 from .patience import Judged, Patience, Standing
@@ -40,8 +40,7 @@ RECENT = 24
 """Messages that the judge sees before the words in question: who asks for the third time may have talked of something else
 between."""
 
-
-OVERHEARD = frozenset({"others", "media", "reading", "noise"})
+OVERHEARD = NOT_TO_AGENT - {"thinking"}
 """Kinds of silence after which nothing is remembered: nobody told it to the agent, and who knows whose words they are."""
 
 

@@ -32,6 +32,9 @@ KINDS: dict[Name, tuple[str, ...]] = {
 }
 """Kinds of reason for each strategy."""
 
+NOT_TO_AGENT = frozenset({"others", "media", "reading", "thinking", "noise"})
+"""Kinds of silence in which the words were not spoken to the agent."""
+
 DATA = Path(__file__).with_name("data")
 WEIGHTS = Path(__file__).with_name("weights")
 

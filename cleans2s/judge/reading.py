@@ -47,12 +47,13 @@ class Read:
 
 def with_short_answers(situation: Situation) -> Situation:
     """As in the data that the judge is trained on."""
-    turns = tuple(
-        (role, text if role == "user" else prefix(text, language, ANSWER[language]))
-        for role, text in situation.turns
-        for language in (spoken_in(text, None),)
-    )
+    turns = tuple((role, text if role == "user" else _beginning(text)) for role, text in situation.turns)
     return replace(situation, turns=turns) if turns != situation.turns else situation
+
+
+def _beginning(answer: str) -> str:
+    language = spoken_in(answer, None)
+    return prefix(answer, language, ANSWER[language])
 
 
 def read(tokenizer: Any, situation: Situation) -> Read:

@@ -19,7 +19,7 @@ from .. import floor
 from ..embedding import LoadedMiniLM, MiniLM, Vectors
 from ..stages import Transcript, shared
 from ..text import words_of
-from . import ENDS, KINDS, NAMES, WEIGHTS, Judgement, Situation
+from . import ENDS, KINDS, NAMES, NOT_TO_AGENT, WEIGHTS, Judgement, Situation
 from .asked import asked_before, asked_twice, turns_that_matter
 from .courtesies import rest
 from .dataset import prefix, units
@@ -91,9 +91,6 @@ ALONE_SHARE, ALONE_SHARE_BY_CONTEXT = 0.65, 0.2
 like none in the data, and ordinary turns after them were refused, deflected or met with silence. On the families for bars
 macro-F1 is 0.913 with it and 0.902 without, 97.4 and 96.2 % are answered, 87.5 and 89.7 % of the rest met with silence; of its
 conversations alone 0.92 and 0.84."""
-
-NOT_TO_AGENT = frozenset({"others", "media", "reading", "thinking", "noise"})
-"""Kinds of silence in which the words were not spoken to the agent."""
 
 
 @dataclass(frozen=True)

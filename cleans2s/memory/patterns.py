@@ -43,7 +43,7 @@ class Row:
     roles: tuple[Role, ...] = ("user",)
 
 
-_I = r"(?:^|[,，:：]\s*|\b(?:and|but|because|since|so|also|well|actually|yes|no|yeah|okay|ok|hi|hello|hey|oh|now|that)\s+)"
+_I = r"(?:^|[,，:：]\s*|\b(?:and|but|because|since|so|also|well|actually|yes|no|yeah|okay|ok|hi|hello|hey|oh|now|that|by the way)\s+)"
 _ADVERBS = r"(?:(?:really|also|just|still|absolutely|actually|usually|always|do|currently|now|very much|quite|totally)\s+)*"
 _AM = r"I(?:\s+am|['’]m)\s+"
 _V = r"(?P<v>[^.!?;,。！？；，]+)"
@@ -52,6 +52,10 @@ _YEARS = (
     r"(?:\d{1,3}|(?:(?:twen|thir|for|fif|six|seven|eigh|nine)ty[- ])?(?:one|two|three|four|five|six|seven|eight|nine)|ten|eleven|"
     r"twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty)"
 )
+_SAID = r"by the way|you know|just so you know|to be honest|to tell you the truth|I must say|I have to say|believe it or not"
+"""What a recogniser often writes without the comma that a writer would put before it."""
+
+_ENDED = rf"$|,|and\b|so\b|but\b|now\b|already\b|{_SAID}"
 _WHEN = r"(?P<v>(?:on|at|in|next|tomorrow|today|tonight|this)\b[^.!?;,]*)"
 _EVENT = (
     r"(?P<k>(?:\w+[ -])?(?:exam|test|presentation|interview|appointment|meeting|wedding|flight|concert|operation|surgery|deadline|"
@@ -79,13 +83,14 @@ ROWS: tuple[Row, ...] = (
     _row("who", "name", rf"(?i:\bmy (?:\w+ )?name(?:\s+is|['’]s))\s+{_NAME}"),
     _row("who", "name", r"(?i:\bmy name(?:\s+is|['’]s))\s+(?P<v>[a-z][\w'’-]+)(?=\s*(?:$|[,.!;]|and\b))", 0.8),
     _row("who", "name", rf"(?i:\b(?:please |you can |just |people |friends |everybody )call me)\s+{_NAME}", 0.8),
-    _row("who", "name", rf"(?i:^(?:hi|hello|hey)(?: there)?[, ]+(?:I['’]m|I am|this is))\s+{_NAME}(?=\s*(?:$|[,.!]|and\b))", 0.8),
+    _row("who", "name", rf"(?i:^(?:hi|hello|hey)(?: there)?[, ]+(?:I['’]m|I am|this is))\s+{_NAME}(?=\s*(?:$|[,.!]|and\b|speaking\b|here\b))", 0.8),
     _row("who", "{}'s name", rf"(?i:\bmy (?P<k>{kin.ENGLISH}))(?i:['’]s name is|\s+is called|\s+is named|\s+called|\s+named)\s+{_NAME}"),
     _row("who", "{}'s name", rf"(?i:{_I}I (?:have|['’]ve got|got) an? (?:\w+ )?(?P<k>{kin.ENGLISH}) (?:called|named))\s+{_NAME}"),
     _row("who", "age", rf"{_I}{_AM}(?P<v>\d{{1,3}}|\w+(?:-\w+)?)\s+years old"),
-    _row("who", "age", rf"{_I}{_AM}(?:only |just |already |nearly |almost )?(?P<v>{_YEARS})(?=\s*(?:$|and\b|,(?!\s*(?:maybe|or|{_YEARS})\b)))", 0.7),
-    _row("who", "{}'s age", rf"{_KIN}(?:\s+is|['’]s)\s+(?:only |just |already |nearly |almost )?(?P<v>(?!one\s*(?:$|,|and\b)){_YEARS}(?:\s+(?:years?|months?|weeks?|days?) old)?)(?=\s*(?:$|,|and\b|now\b))", 0.8),
-    _row("who", "is", rf"{_I}(?:{_AM}{_ADVERBS})(?P<v>retired|divorced|married|widowed|pregnant|unemployed|left-handed|diabetic|colou?r-?blind|deaf)(?=\s*(?:$|,|and\b|now\b))", 0.8),
+    _row("who", "age", rf"{_I}{_AM}(?:only |just |already |nearly |almost )?(?P<v>{_YEARS})(?!,\s*(?:maybe|or|{_YEARS})\b)(?=\s*(?:{_ENDED}))", 0.7),
+    _row("who", "age", rf"{_I}I(?:['’]ve| have)? (?:just )?turned (?P<v>{_YEARS})(?=\s*(?:{_ENDED}|in\b|on\b|last\b|this\b|yesterday\b|today\b))", 0.7),
+    _row("who", "{}'s age", rf"{_KIN}(?:\s+is|['’]s)\s+(?:only |just |already |nearly |almost )?(?P<v>(?!one\s*(?:$|,|and\b)){_YEARS}(?:\s+(?:years?|months?|weeks?|days?) old)?)(?=\s*(?:{_ENDED}))", 0.8),
+    _row("who", "is", rf"{_I}(?:{_AM}{_ADVERBS})(?P<v>retired|divorced|married|widowed|pregnant|unemployed|left-handed|diabetic|colou?r-?blind|deaf)(?=\s*(?:{_ENDED}))", 0.8),
     _row("who", "job", rf"{_I}(?:I['’]ve|I have) been an?\s+(?!bit|little|fan){_V}\s+(?:for|since)\b[^,;]*", 0.8),
     _row("who", "job", rf"{_I}I work as\s+(?:an?\s+|the\s+)?{_V}"),
     _row("who", "employer", rf"{_I}I {_ADVERBS}work (?:for|at)\s+(?!home|night|the moment|least|all){_V}"),
@@ -106,7 +111,7 @@ ROWS: tuple[Row, ...] = (
     _row("what", "has joined", rf"{_I}I(?:['’]ve| have)? {_ADVERBS}joined\s+(?:an?\s+|the\s+)?(?!you|them|him|her|in\b){_V}"),
     _row("what", "has signed up for", rf"{_I}I(?:['’]ve| have)? {_ADVERBS}(?:signed up|registered) for\s+(?:an?\s+|the\s+)?(?!it\b|that\b){_V}"),
     _row("preference", "favourite {}", rf"\bmy favou?rite (?P<k>\w+(?: \w+)?)\s+(?:is|are)\s+{_V}"),
-    _row("preference", "likes", rf"{_I}I {_ADVERBS}(?:like|love|enjoy|adore|prefer)\s+(?!(?:it|that|this|you|them|him|her|to think|how)\b){_V}"),
+    _row("preference", "likes", rf"{_I}I {_ADVERBS}(?:like|love|enjoy|adore|prefer)\s+(?!(?:in|at|on|it|that|this|you|them|him|her|to think|how)\b){_V}"),
     _row("preference", "likes", rf"{_I}{_AM}{_ADVERBS}(?:fond of|crazy about|a (?:big |huge |great )?fan of|into)\s+{_V}", 0.8),
     _row("attitude", "dislikes", rf"{_I}I {_ADVERBS}(?:hate|dislike|detest|loathe|can(?:['’]t|not) stand|(?:do not|don['’]t) (?:really )?like)"
          rf"\s+(?!(?:it|that|this|you|them|him|her|to think|how|when)\b){_V}"),
@@ -131,12 +136,14 @@ ROWS: tuple[Row, ...] = (
     _row("who", "school year", rf"{_HAN_I}?(?:今年|现在)?(?:上|读|念)(?P<v>(?:小学|初中|高中|大学)?[一二三四五六]年级|初[一二三]|高[一二三]|大[一二三四])(?=了|$|[，,])"),
     _row("who", "job", rf"{_HAN_I}(?:现在)?是(?:个|一个|一名)?{_HAN_JOB}(?=$|[，,])"),
     _row("who", "job", rf"{_HAN_I}(?:现在)?(?:是|当)(?:一名|一个|一位|个|名)(?P<v>\w{{2,12}})"),
+    _row("who", "job", rf"{_HAN_I}(?:已经|都)*[当做]了{_HAN_NUMBER}(?:多|几)?年的?(?P<v>\w{{2,8}})"),
+    _row("who", "is", rf"{_HAN_I}(?:已经|早就|早|刚|刚刚|都)*(?P<v>退休|离婚|结婚|怀孕|失业)了"),
     _row("who", "employer", rf"{_HAN_I}(?:现在)?在(?P<v>\w{{2,15}}?)(?:工作|上班)"),
     _row("who", "diet", rf"{_HAN_I}(?:是|一直)?{_HAN_MUCH}(?:个)?(?P<v>吃素|素食(?:主义)?者|吃全素)"),
     _row("where", "home", rf"{_HAN_I}(?:现在|目前|一直|就)?(?:住在|住)(?P<v>\w{{2,15}})"),
     _row("where", "home", rf"{_HAN_I}(?:刚|已经|最近)*搬(?:到|去)了?(?P<v>\w{{2,15}})"),
     _row("where", "from", rf"{_HAN_I}(?:来自|老家在|是从)(?P<v>\w{{2,15}})|{_HAN_I}是(?P<w>\w{{2,8}})人$"),
-    _row("when", "birthday", r"我的?生日(?:是|在)(?P<v>[\w月日号]{2,15})"),
+    _row("when", "birthday", r"我的?生日[，,]?(?:是|在)(?P<v>[\w月日号]{2,15})"),
     _row("when", "{}", rf"{_HAN_I}?{_HAN_DAY}(?:我)?(?:就|还)?(?:要|得|有|去)(?:去|参加)?(?:个|一个|一场|场)?{_HAN_EVENT}"),
     _row("what", "is learning", rf"{_HAN_I}(?:最近|现在|正)*(?:在|开始|刚开始)学(?![校会到习])(?P<v>\w{{1,8}})"),
     _row("preference", "最喜欢的{}", r"我最喜欢的(?P<k>\w{1,6}?)是(?P<v>\w{1,20})"),
@@ -166,7 +173,7 @@ _DID = (
 )
 _SENTENCE = re.compile(r"[^.!?;。！？；\n]+[.!?;。！？；\n]*")
 _SUPPOSED = re.compile(
-    r"\b(?:if|wish|imagine|pretend|suppose|would|were to|used to|no longer|he said|she said|they said|says|wrote|as if|act like|joking)\b|"
+    r"\b(?:if|wish(?! (?:me|us)\b)|imagine|pretend|suppose|would|were to|used to|no longer|he said|she said|they said|says|wrote|as if|act like|joking)\b|"
     r"如果|要是|假如|假装|以前|曾经|不再|他说|她说|他们说|想象|开玩笑|[吗嘛][?？]?$",
     re.IGNORECASE,
 )
@@ -184,7 +191,7 @@ _AND = re.compile(r"\s+and\s+(?=(?:I|my|we|you|he|she|it|they|then|that|this)\b)
 _TAIL_AND = re.compile(r"\s+and\b.*$", re.IGNORECASE)
 _TAIL = re.compile(
     r"\s+(?:but|because|since|so|which|who|when|while|although|though|where|if|or else|as well|too|now|at the moment|right now|"
-    r"these days|very much|a lot|for now)\b.*$",
+    rf"these days|very much|a lot|for now|{_SAID})\b.*$",
     re.IGNORECASE,
 )
 _TAIL_HAN = re.compile(r"(?:但是|但|因为|所以|而且|不过|然后|可是|的时候|的话|还有).*$|[了吧呢啊哦呀哈啦嘛]+$")

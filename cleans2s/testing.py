@@ -10,6 +10,8 @@ for yours.
             ...
     on_virtual_clock(play)
 
+In a test file `@screenplay` above `async def test_…():` does the last line.
+
 The scripted engines implement the same protocols as the real ones. The user's "speech" is sound in which every
 millisecond carries the number of its utterance, so that the scripted ASR hears just as much of it as the session gave it.
 """
@@ -108,6 +110,16 @@ def on_virtual_clock(play: Callable[[], Awaitable[T]]) -> T:
 
 
 # ── the stage ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def screenplay(play: Callable[[], Awaitable[Any]]) -> Callable[[], None]:
+    """A test that is a coroutine on the virtual clock. It asks for no fixtures."""
+
+    def test() -> None:
+        on_virtual_clock(play)
+
+    test.__name__, test.__doc__ = getattr(play, "__name__", "screenplay"), play.__doc__
+    return test
 
 
 class User:

@@ -17,7 +17,7 @@ from cleans2s.events import (
 )
 from cleans2s.openers import sheet
 from cleans2s.reply import Request
-from cleans2s.testing import ScriptedEndOfTurn, ScriptedFinder, ScriptedJudge, ScriptedLLM, Stage, on_virtual_clock
+from cleans2s.testing import ScriptedEndOfTurn, ScriptedFinder, ScriptedJudge, ScriptedLLM, Stage, on_virtual_clock, screenplay
 
 MUSEUM = "When does the museum open?"
 OPENS = "The museum opens at ten."
@@ -27,14 +27,6 @@ FILLERS, APOLOGIES = sheet().kinds["lookup"].of("en"), sheet().kinds["apology_se
 
 class SmallLLM(ScriptedLLM):
     able = False
-
-
-def screenplay(play):
-    def test():
-        on_virtual_clock(play)
-
-    test.__name__, test.__doc__ = play.__name__, play.__doc__
-    return test
 
 
 GREETING = Request(line="Good evening.")

@@ -6,7 +6,7 @@ import pytest
 
 from cleans2s.events import Judged, MemoryChanged, ReplyEnded
 from cleans2s.openers import sheet
-from cleans2s.testing import ScriptedJudge, ScriptedLLM, Stage, on_virtual_clock
+from cleans2s.testing import ScriptedJudge, ScriptedLLM, Stage, on_virtual_clock, screenplay
 
 
 class SmallLLM(ScriptedLLM):
@@ -17,14 +17,6 @@ class SmallLLM(ScriptedLLM):
 
 def staged(**settings) -> Stage:
     return Stage(llm=SmallLLM(), judge=ScriptedJudge({}, {}), **settings)
-
-
-def screenplay(play):
-    def run():
-        on_virtual_clock(play)
-
-    run.__name__ = play.__name__
-    return run
 
 
 def test_what_was_told_is_remembered_after_a_restart(tmp_path):

@@ -17,19 +17,9 @@ from cleans2s.events import (
     SpeechStarted,
     TurnEnded,
 )
-from cleans2s.testing import ScriptedASR, ScriptedEndOfTurn, ScriptedLLM, ScriptedTTS, Stage, on_virtual_clock
+from cleans2s.testing import ScriptedASR, ScriptedEndOfTurn, ScriptedLLM, ScriptedTTS, Stage, screenplay
 
 STORY = "Once upon a time there was a king who lived in a castle. He had three daughters. They all sang."
-
-
-def screenplay(play):
-    """A test that is a coroutine on the virtual clock."""
-
-    def test():
-        on_virtual_clock(play)
-
-    test.__name__, test.__doc__ = play.__name__, play.__doc__
-    return test
 
 
 @screenplay

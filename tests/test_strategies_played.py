@@ -18,7 +18,7 @@ from cleans2s.events import (
 from cleans2s.openers import sheet
 from cleans2s.reply import Request
 from cleans2s.strategies import STRATEGIES
-from cleans2s.testing import Scripted, ScriptedJudge, ScriptedLLM, Stage, on_virtual_clock
+from cleans2s.testing import Scripted, ScriptedJudge, ScriptedLLM, Stage, on_virtual_clock, screenplay
 
 VERDICTS = {
     "you idiot": "refusal",
@@ -33,14 +33,6 @@ class SmallLLM(ScriptedLLM):
     """Cannot follow guidance: strategies speak for themselves."""
 
     able = False
-
-
-def screenplay(play):
-    def run():
-        on_virtual_clock(play)
-
-    run.__name__ = play.__name__
-    return run
 
 
 def staged(llm=None, **settings) -> Stage:

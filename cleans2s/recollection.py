@@ -96,11 +96,12 @@ def _about_the_same(words: str, told: str, key: str = "") -> bool:
 
 
 def known(words: str, facts: Iterable[Fact], language: str | None) -> str:
-    """What is known of the user, quoted, where that was asked; "" where it was not, or nothing is."""
+    """What is known of the user, said or written by hand, quoted, where that was asked; "" where it was not, or nothing is."""
     if not _ALL.search(words):
         return ""
     ordered = sorted((fact for fact in facts if fact.whose == "user" and fact.key != "did"), key=_first_what_matters)
-    own = dict.fromkeys(fact.quote for fact in ordered if fact.quote and language_of(fact.quote) == language_of(words))
+    alike = (fact for fact in ordered if language_of(fact.quote or fact.value) == language_of(words))
+    own = dict.fromkeys(fact.quote or f"{fact.key}: {fact.value}" for fact in alike)
     return openers.quoted_all([*own][:SUMMED_UP], language) if own else ""
 
 

@@ -145,6 +145,16 @@ def test_what_is_known_of_the_user_is_quoted_with_the_name_first(memory: Memory)
     assert not known("What do you remember about me?", (), "en") and untold("What do you remember about me?", "", "en")
 
 
+def test_what_was_corrected_by_hand_is_known_as_well() -> None:
+    with Memory.open(None, load(MiniLM())) as memory:
+        memory.note("user", "My name is Clara. I live in Lyon.", NOW)
+        memory.digest()
+        (home,) = (fact for fact in memory.facts if fact.key == "home")
+        memory.edit(home.id, "Porto")
+        said = known("What do you know about me?", memory.facts, "en")
+    assert said == 'You told me "My name is Clara" and "home: Porto".'
+
+
 def test_who_told_something_of_himself_a_turn_ago_is_left_to_the_language_model() -> None:
     assert untold("How old am I?", "Could I ask you something?", "en")
     assert not untold("How old am I?", "I turned thirty in May.", "en")

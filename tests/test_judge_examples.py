@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cleans2s.judge import ENDS, Situation
-from cleans2s.judge.dataset import kept_back, streams, turns, units
+from cleans2s.judge.dataset import answered, kept_back, streams, turns, units
 from cleans2s.judge.disagreeing import disagreement, named, numbers
-from cleans2s.judge.examples import CUTS, NEAR, UNKNOWN, as_heard, items
+from cleans2s.judge.examples import CUTS, NEAR, UNKNOWN, as_heard, ends, items
+from cleans2s.judge.reading import with_short_answers
 
 KEPT_BACK = kept_back()
 ITEMS = items(KEPT_BACK, seed=1)
@@ -21,6 +22,22 @@ def test_nothing_kept_back_is_trained_on_and_nothing_else_is_left_out() -> None:
 def test_the_same_seed_gives_the_same_examples() -> None:
     assert items(KEPT_BACK, seed=1) == ITEMS
     assert items(KEPT_BACK, seed=2) != ITEMS
+
+
+def test_a_second_network_sees_turns_alone_and_many_after_what_a_small_model_answered() -> None:
+    found = ends(KEPT_BACK, seed=1)
+    assert {example.family for item in found for example in item.choices} == {turn.family for turn in turns()} - KEPT_BACK
+    assert {example.cut for item in found for example in item.choices} == {UNKNOWN}
+    assert ends(KEPT_BACK, seed=1) == found
+    answers = {text for chat in answered() for role, text in with_short_answers(Situation("", turns=chat.turns)).turns}
+    after = [each for item in found for each in item.choices if any(text in answers for _, text in each.situation.turns)]
+    assert {each.strategy for each in after} == {*range(len(ENDS))}
+    assert 0.1 < len({each.situation.words for each in after}) / len({turn.situation.words for turn in turns()}) < 0.4
+
+
+def test_no_chat_with_a_small_model_is_with_a_user_who_is_kept_back() -> None:
+    assert not {chat.family for chat in answered()} & KEPT_BACK
+    assert all([role for role, _ in chat.turns] == ["user", "agent"] * (len(chat.turns) // 2) for chat in answered())
 
 
 def test_every_item_has_enough_to_draw_from() -> None:

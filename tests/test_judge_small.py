@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from cleans2s.judge.e5 import E5File
 from cleans2s.judge.examples import CUTS, KIND_ROWS, Example, Item
 from cleans2s.judge.network import Network, Reader, TunedLayers, heads
 from cleans2s.judge.reading import BUCKETS, n_grams, pooled, read
-from cleans2s.judge.small import SILENCE_BAR, LoadedSmall, Small, judgement
+from cleans2s.judge.small import SILENCE_BAR, LoadedSmall, Small, judgement, mean_scores
 from cleans2s.judge.telling import NAMES as COUNTED
 from cleans2s.judge.telling import features
 from cleans2s.judge.untuned import Untuned
@@ -199,7 +200,7 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_
     layers, head = tune(untuned, data, recipe, lambda line: None)
     layers.save(tmp_path / "small.npz", head, fit_linear([each.choices[0] for each in data], recipe))
     head, linear = heads(tmp_path / "small.npz")
-    judge = LoadedSmall({"en": Network(Reader.load([base], tmp_path / "small.npz"), head, linear)})
+    judge = LoadedSmall({"en": [Network(Reader.load([base], tmp_path / "small.npz"), head, linear)]})
     for label, words in said.items():
         judgement = judge.judge(Situation(words + " tonight"))
         assert judgement.strategy == ENDS[label]
@@ -211,6 +212,24 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_
     assert CUTS[reasons.argmax()] == "danger"
     again, _ = tune(untuned, data, recipe, lambda line: None)
     assert all((again.weights[name] == value).all() for name, value in layers.weights.items())
+
+
+class Says:
+    """A network whose scores are always these."""
+
+    def __init__(self, score: float) -> None:
+        self.score = score
+
+    def scores(self, situations: list[Situation]) -> np.ndarray:
+        return np.full((len(situations), len(ENDS) + 1 + len(KIND_ROWS)), self.score, np.float32)
+
+
+def test_two_networks_judge_the_end_of_a_turn_and_the_first_alone_its_beginning() -> None:
+    beginning, end = Situation("and then I", partial=True), Situation("and then I left")
+    both: Any = [Says(1.0), Says(4.0)]
+    assert mean_scores(both, [beginning, end, beginning])[:, 0].tolist() == [1.0, 2.5, 1.0]
+    assert mean_scores(both, [beginning])[:, 0].tolist() == [1.0]
+    assert mean_scores(both[:1], [end])[:, 0].tolist() == [1.0]
 
 
 def test_weights_that_are_none_are_an_error(tmp_path: Path) -> None:

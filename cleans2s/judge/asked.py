@@ -32,6 +32,9 @@ COMMON = {"en": 2, "zh": 4}
 one: "can I freeze bread?" after "how do I make bread?" goes on, and asks nothing again."""
 
 _MORE = re.compile(r"\b(?:another|more|next|other|else|different)\b|再|另|别的|下一?[个首条]|换", re.IGNORECASE)
+_STRESS = re.compile(r"所以|到底|究竟|[你我]说|[啊呀嘛呢吧哦]")
+"""What is said with a question that is asked again, and is no part of what it asks. English words like that are no tokens."""
+
 _ASKED_FOR = re.compile(r"\b(?:how (?:long|much|many|old|far|often|big|tall|late)|when|where|whose?|why|which)\b", re.I)
 _NUMBER = re.compile(r"\d+|[二三四五六七八九十百千两]")
 _PIECE = re.compile(rf"[{HAN}]|[^\W_{HAN}]+")
@@ -46,12 +49,12 @@ def turns_that_matter(situation: Situation) -> tuple[tuple[str, str], ...]:
 
 
 def asked_twice(situation: Situation) -> bool:
-    """Of 184 turns of the data for which it holds 182 are a third time, of which there are 880."""
+    """Of 214 turns of the data for which it holds 212 are a third time, of which there are 880."""
     return len(_askings(situation)) >= FEWEST
 
 
 def asked_before(situation: Situation) -> bool:
-    """Of 880 third times in the data 69 % are found, and 7 % of the other turns before which something was said. The rest is
+    """Of 880 third times in the data 69 % are found, and 0.7 % of the other turns before which something was said. The rest is
     given up for the sake of what people do in a first minute: ask for the weather in one town after the other."""
     said = [text for role, text in situation.turns if role == "user"]
     return len(said) >= FEWEST and any(_QUESTION.search(text) and _akin(situation.words, text) for text in said)
@@ -80,7 +83,9 @@ def _akin(one: str, other: str) -> bool:
 
 
 def _words_and_common(one: str, other: str) -> tuple[int, int]:
-    words, others = ({*tokens(text), *(found.lower() for found in _ASKED_FOR.findall(text))} for text in (one, other))
+    words, others = (
+        {*tokens(_STRESS.sub(" ", text)), *(found.lower() for found in _ASKED_FOR.findall(text))} for text in (one, other)
+    )
     return len(words), len(words & others)
 
 

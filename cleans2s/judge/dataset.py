@@ -8,11 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import ConfigError
 from ..text import HAN
 from . import DATA, ENDS, Situation
+
+Turns: TypeAlias = tuple[tuple[str, str], ...]
+"""Who spoke ("user", "agent") and what, oldest first."""
 
 _UNIT = re.compile(rf"[{HAN}]|[^\s{HAN}，。？！、；：“”‘’（）《》…—,.?!;:\"()]+")
 """What a stream's words are counted in, in Chinese: characters; marks do not count."""
@@ -36,6 +39,15 @@ class Stream:
     interrupt_at: int | None
     kind: str
     family: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Turns of a user of the data and what a small language model answered to them, the last of them labelled `standard`."""
+
+    turns: Turns
+    family: str
+    language: str
 
 
 def situation(words: str, context: Iterable[Sequence[str]], language: str | None = None, partial: bool = False) -> Situation:
@@ -74,6 +86,15 @@ def streams(folder: Path = DATA) -> tuple[Stream, ...]:
     return tuple(
         Stream(situation(row["text"], row["context"], row["lang"], True), row["interrupt_at"], row["kind"], row["family"])
         for row in _rows(folder / "streams.jsonl")
+    )
+
+
+@cache
+def answered(folder: Path = DATA) -> tuple[Answered, ...]:
+    """Written by `judge.answering`."""
+    return tuple(
+        Answered(tuple((role, text) for role, text in row["turns"]), row["family"], row["lang"])
+        for row in _rows(folder / "answered.jsonl")
     )
 
 

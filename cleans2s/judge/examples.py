@@ -1,15 +1,20 @@
-"""What the small judge is trained on: every turn, now and then as a recogniser writes it, and beginnings of the streams."""
+"""What the small judge is trained on: every turn, now and then as a recogniser writes it, and beginnings of the streams; or
+turns alone, many of them after what a small language model answered."""
 
 from __future__ import annotations
 
 import random
 import re
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from ..text import HAN
 from . import ENDS, KINDS, NAMES, Situation
-from .dataset import Stream, Turn, prefix, streams, turns, units
-from .reading import SHORTEST
+from .dataset import Stream, Turn, Turns, answered, prefix, streams, turns, units
+from .reading import SHORTEST, with_short_answers
+
+Pool: TypeAlias = dict[str | None, list[Turns]]
+"""What was said before turns, by language."""
 
 KIND_ROWS = [(name, kind) for name in NAMES for kind in KINDS[name]]
 CUTS = KINDS["interruption"]
@@ -33,6 +38,9 @@ STREAMS = 0.6
 
 BORROWED = 0.25
 """Share of the turns before which nothing was said that are also read after an exchange that has nothing to do with them."""
+
+ANSWERED = 0.25
+"""Share of those turns that, where there are no streams, are also read after what a small language model answered to others."""
 
 NEAR = 3
 """Words before the marked moment that are neither: the next reader would have marked another."""
@@ -65,12 +73,39 @@ class Item:
 
 
 def items(leave_out: frozenset[str], seed: int) -> list[Item]:
+    """Turns and beginnings of streams."""
     chance = random.Random(seed)
-    found = _after_others([_of_turn(turn, chance) for turn in turns() if turn.family not in leave_out], chance)
+    found = [_of_turn(turn, chance) for turn in turns() if turn.family not in leave_out]
+    written = _before_ordinary(found)
+    found = [_after_others(item, written, chance) for item in found]
     for stream in streams():
         if stream.family not in leave_out:
             found += _of_stream(stream, chance)
     return found
+
+
+def ends(leave_out: frozenset[str], seed: int) -> list[Item]:
+    """Turns alone. Many are read after a small language model's answers, to others or to those who say the turn: they are like
+    none in the data, and a judge that has never seen the like takes the next ordinary turn for something else."""
+    chance = random.Random(seed)
+    chats = [chat for chat in answered() if chat.family not in leave_out]
+    own = {(chat.family, chat.turns[-2][1]): chat.turns[:-2] for chat in chats}
+    small: Pool = {}
+    for chat in chats:
+        small.setdefault(chat.language, []).extend(chat.turns[place:] for place in range(0, len(chat.turns), 2))
+    found = [_of_turn(turn, chance) for turn in turns() if turn.family not in leave_out]
+    pools = [(BORROWED, _before_ordinary(found)), (ANSWERED, small)]
+
+    def also_after(item: Item) -> Item:
+        first, before = item.choices[0], list[Turns]()
+        if _by_itself(first.situation):
+            before = [chance.choice(pool[first.situation.language]) for share, pool in pools if chance.random() < share]
+        if said := own.get((first.family, first.situation.words)):
+            before.append(said)
+        choices = item.choices + tuple(_after(turns, each) for turns in before for each in item.choices)
+        return Item(tuple(_as_read(each) for each in choices))
+
+    return [also_after(item) for item in found]
 
 
 # ── turns ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -99,24 +134,34 @@ def _of_turn(turn: Turn, chance: random.Random) -> Item:
     return Item((example, replace(example, situation=copy)))
 
 
-def _after_others(found: list[Item], chance: random.Random) -> list[Item]:
-    """With what was said before ordinary turns put before some turns that had nothing before them."""
-    before: dict[str | None, list[tuple[tuple[str, str], ...]]] = {}
+def _before_ordinary(found: list[Item]) -> Pool:
+    before: Pool = {}
     for first in (item.choices[0] for item in found):
         one = first.situation
         if first.strategy == ENDS.index("standard") and len(one.turns) > 1 and not one.facts and not one.character:
             before.setdefault(one.language, []).append(one.turns)
+    return before
 
-    def also_after(item: Item) -> Item:
-        one = item.choices[0].situation
-        if one.turns or one.facts or one.character or chance.random() >= BORROWED:
-            return item
-        copies = (
-            replace(each, situation=replace(each.situation, turns=chance.choice(before[one.language]))) for each in item.choices
-        )
-        return replace(item, choices=(*item.choices, *copies))
 
-    return [also_after(item) for item in found]
+def _after_others(item: Item, written: Pool, chance: random.Random) -> Item:
+    """Now and then, where nothing was said before, also read after what was said before another turn."""
+    one = item.choices[0].situation
+    if not _by_itself(one) or chance.random() >= BORROWED:
+        return item
+    copies = (_after(chance.choice(written[one.language]), each) for each in item.choices)
+    return replace(item, choices=(*item.choices, *copies))
+
+
+def _by_itself(situation: Situation) -> bool:
+    return not (situation.turns or situation.facts or situation.character)
+
+
+def _after(turns: Turns, example: Example) -> Example:
+    return replace(example, situation=replace(example.situation, turns=turns))
+
+
+def _as_read(example: Example) -> Example:
+    return replace(example, situation=with_short_answers(example.situation))
 
 
 def as_heard(situation: Situation) -> Situation:

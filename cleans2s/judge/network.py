@@ -1,4 +1,4 @@
-"""The networks of the small judge, one for each language: a published encoder whose upper layers were tuned here, a head, and
+"""The networks of the small judge: for each language a published encoder whose upper layers were tuned here, a head, and
 beside them a linear model of n-grams. English is read by MiniLM, which has half the layers of e5 and judges better (its weights
 are had in full, those of e5 in 4 bits); Chinese by e5."""
 
@@ -28,6 +28,10 @@ TOKENIZER, WORDS = "tokenizer.json", "embeddings.word_embeddings.weight"
 
 LANGUAGES = {"en": ("minilm-l6-v2", ("model.safetensors", TOKENIZER)), "zh": ("e5-small-q4", ("e5-small-q4.bin",))}
 """Which encoder of the catalogue reads a language, and its files."""
+
+NETWORKS = {"en": ("en", "en-ends"), "zh": ("zh", "zh-ends")}
+"""The names of the weights of a language. The first network judges everything; a second one, trained apart from it, ends of
+turns alone, where the mean of both counts."""
 
 
 # ── the encoder ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -72,7 +76,7 @@ class TunedLayers:
             found[f"encoder.layer.{below + int(number)}.{LAYER[short]}.{what}"] = value
         return cls(found, below)
 
-    def save(self, file: Path, head: dict[str, Vectors], linear: Vectors) -> None:
+    def save(self, file: Path, head: dict[str, Vectors], linear: Vectors | None) -> None:
         """Matrices of the layers in 8 bits with a scale for each row, all else in 16. Written whole or not at all."""
         arrays: dict[str, npt.NDArray[Any]] = {"below": np.array(self.below)}
         for name, value in self.weights.items():
@@ -83,7 +87,8 @@ class TunedLayers:
             else:
                 arrays[name] = value.astype(np.float32)
         arrays |= {f"head/{name}": value.astype(np.float16) for name, value in head.items()}
-        arrays["linear"] = linear.astype(np.float16)
+        if linear is not None:
+            arrays["linear"] = linear.astype(np.float16)
         partial = file.with_name(f".{file.name}.partial")
         with partial.open("wb") as stream:
             cast(Any, np.savez_compressed)(stream, **arrays)
@@ -93,6 +98,8 @@ class TunedLayers:
     def load(cls, file: Path) -> TunedLayers:
         """Raises ModelError for a file that `save` did not write."""
         found = _arrays(file, "encoder.", "below")
+        if "below" not in found:
+            raise _none_here(file, "no layers")
         weights = {name: value for name, value in found.items() if name.startswith("encoder.") and "/" not in name}
         for name in [name for name in found if name.endswith("/int8")]:
             plain = name.removesuffix("/int8")
@@ -100,21 +107,29 @@ class TunedLayers:
         return cls(weights, int(found["below"]))
 
 
-def heads(file: Path) -> tuple[dict[str, Vectors], Vectors]:
-    """What stands beside the tuned layers: the head of the network, and the linear model. Raises ModelError as they do."""
+def heads(file: Path) -> tuple[dict[str, Vectors], Vectors | None]:
+    """What stands beside the tuned layers: the head of the network, and the linear model where it is there. Raises ModelError
+    as they do."""
     found = {name: value.astype(np.float32) for name, value in _arrays(file, "head/", "linear").items()}
-    return {name.removeprefix("head/"): value for name, value in found.items() if name != "linear"}, found["linear"]
+    linear = found.pop("linear", None)
+    if not found:
+        raise _none_here(file, "no head")
+    return {name.removeprefix("head/"): value for name, value in found.items()}, linear
 
 
-def _arrays(file: Path, group: str, single: str) -> dict[str, npt.NDArray[Any]]:
+def _arrays(file: Path, *begin: str) -> dict[str, npt.NDArray[Any]]:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in [*(name for name in arrays.files if name.startswith(group)), single]}
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, BadZipFile) as error:
-        raise ModelError(
-            f"{file} does not hold the judge's weights ({error}); install the package again, or write them with "
-            "`python -m cleans2s.judge.train`"
-        ) from None
+            return {name: arrays[name] for name in arrays.files if name.startswith(begin)}
+    except (OSError, EOFError, ValueError, AttributeError, BadZipFile) as error:
+        raise _none_here(file, error) from None
+
+
+def _none_here(file: Path, why: object) -> ModelError:
+    return ModelError(
+        f"{file} does not hold the judge's weights ({why}); install the package again, or write them with "
+        "`python -m cleans2s.judge.train`"
+    )
 
 
 @dataclass
@@ -165,7 +180,8 @@ def layer_of(name: str) -> int:
 class Network:
     reader: Reader
     head: dict[str, Vectors]
-    linear: Vectors
+    linear: Vectors | None = None
+    """Of the first network of a language."""
 
     @classmethod
     def load(cls, language: str, file: Path, threads: int = 1) -> Network:
@@ -182,9 +198,8 @@ class Network:
 
     def linear_scores(self, situations: Sequence[Situation]) -> Vectors:
         """The same of the linear model, without the kinds of those strategies that answer a turn which has ended."""
-        rows = [self.linear[-1] + np.array(values, np.float32) @ self.linear[buckets]
-                for buckets, values in map(n_grams, situations)]  # fmt: skip
-        return np.stack(rows)
+        linear = cast("Vectors", self.linear)
+        return np.stack([linear[-1] + np.array(values, np.float32) @ linear[rows] for rows, values in map(n_grams, situations)])
 
 
 def _dense(x: Vectors, weight: Vectors, bias: Vectors) -> Vectors:

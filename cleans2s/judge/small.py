@@ -23,8 +23,7 @@ from . import ENDS, KINDS, NAMES, NOT_TO_AGENT, WEIGHTS, Judgement, Situation
 from .asked import asked_before, asked_twice, turns_that_matter
 from .courtesies import rest
 from .dataset import prefix, units
-from .examples import BY_CONTEXT
-from .network import LANGUAGES, Network
+from .network import NETWORKS, Network
 from .plain_danger import plainly_dangerous
 from .plain_harm import plainly_harmful
 from .plain_wait import asks_to_wait
@@ -35,17 +34,16 @@ Scores: TypeAlias = npt.NDArray[np.floating[Any]]
 
 LINEAR_SHARE, LINEAR_CUT_SHARE, LINEAR_KIND_SHARE = 0.4, 0.6, 0.6
 """What scores of the linear model count beside those of the network: of the strategies, where it is told whether there is a
-reason to cut in, and which. It errs elsewhere: together they have a macro-F1 of 0.913 on the families for bars, the network
-alone 0.901."""
+reason to cut in, and which. It errs elsewhere: together they have a macro-F1 of 0.922 on the families for bars, the
+networks alone 0.915."""
 
-TEMPERATURE = 1.2
+TEMPERATURE = 1.1
 """By which scores are divided before they become probabilities."""
 
 SILENCE_BAR = {"en": 0.0, "zh": 1.0}
 """Taken from the score of silence, by language: who spoke to the agent and hears nothing is worse off than who hears a needless
-answer. Of 0, 0.25, 0.5, 0.75 and 1 the lowest with which about 97 % of what was spoken to the agent are answered on the
-families for bars: 98.1 and 96.5 %, while 86.9 and 88.2 % of the rest are met with silence; without it in Chinese 94.0 and
-92.3 %."""
+answer. Of 0, 0.25, 0.5, 0.75 and 1 the lowest with which 97 % of what was spoken to the agent are answered on the families
+for bars: 98.1 and 97.5 %, while 92.1 and 88.2 % of the rest are met with silence; in Chinese with 0.25 95.1 and 92.3 %."""
 
 CUTS = KINDS["interruption"]
 """The last scores of a row, each of a reason to cut in."""
@@ -66,7 +64,7 @@ others; without it 13.5 and 4.1 %, 92 and 83 %."""
 
 SURE_OF_KIND = 0.7
 """How likely a kind of refusal, deflection or silence must be to be named, and so to choose what is said: on the families for
-bars it is right in 90, 92 and 85 % of the cases above, in 78, 53 and 55 % of those below."""
+bars it is right in 92, 97 and 89 % of the cases above, in 57, 46 and 53 % of those below."""
 
 LOOK_EVERY, LOOKS = 3, 2
 """Words (in Chinese: characters) between two looks at the beginning of a turn, and the looks whose mean counts: a reason to
@@ -86,11 +84,13 @@ ORDINARY_ALONE = 0.5
 """How likely words must be ordinary by themselves for what was said before to count less where it would make them something
 else."""
 
-ALONE_SHARE, ALONE_SHARE_BY_CONTEXT = 0.65, 0.2
-"""What those words count then, and where the reason is one that only what was said before can give. A small model's answers are
-like none in the data, and ordinary turns after them were refused, deflected or met with silence. On the families for bars
-macro-F1 is 0.913 with it and 0.902 without, 97.4 and 96.2 % are answered, 87.5 and 89.7 % of the rest met with silence; of its
-conversations alone 0.92 and 0.84."""
+ALONE_SHARE = 0.3
+"""What those words count then: after a small model's answers ordinary turns were refused, deflected or met with silence. On the
+families for bars macro-F1 is 0.922 with it and 0.917 without; of their conversations alone 0.927 and 0.902."""
+
+WITHIN_REACH = 3.0
+"""How far behind the score of an ordinary turn may be for that to change anything; of 26 % of the turns of the data the judge
+would look twice, of 9 % it does."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,10 @@ class Small:
 
 
 def _loaded(folder: Path, threads: int) -> LoadedSmall:
-    networks = {language: Network.load(language, folder / f"{language}.npz", threads) for language in LANGUAGES}
+    networks = {
+        language: [Network.load(language, folder / f"{name}.npz", threads) for name in names]
+        for language, names in NETWORKS.items()
+    }
     loaded = LoadedSmall(networks, MiniLM(threads=threads).load())
     loaded.judge_all([Situation("hello"), Situation("你好")])
     return loaded
@@ -116,7 +119,9 @@ def _loaded(folder: Path, threads: int) -> LoadedSmall:
 
 @dataclass
 class LoadedSmall:
-    networks: Mapping[str, Network]
+    networks: Mapping[str, Sequence[Network]]
+    """By language; see `NETWORKS`."""
+
     encoder: LoadedMiniLM | None = None
     """Sentence embeddings for memory, which is asked in the same moments."""
 
@@ -135,7 +140,7 @@ class LoadedSmall:
             return []
         heard = [_heard(situation) for situation in situations]
         scores, kinds = self.scores(heard)
-        self._count_alone(heard, scores, kinds)
+        self._count_alone(heard, scores)
         return [
             plain(said, each) or judgement(each, row, kind)
             for said, each, row, kind in zip(situations, heard, scores, kinds, strict=True)
@@ -153,26 +158,21 @@ class LoadedSmall:
                 row[ENDS.index("deflection")] += ASKED_TWICE
         return rows[:, : len(NAMES)], rows[:, len(NAMES) :]
 
-    def _count_alone(self, situations: Sequence[Situation], scores: Scores, kinds: Scores) -> None:
+    def _count_alone(self, situations: Sequence[Situation], scores: Scores) -> None:
         """Lets what was said before count less in the scores of turns that would be ordinary without it."""
         ordinary = ENDS.index("standard")
+        behind = scores[:, : len(ENDS)].max(axis=1) - scores[:, ordinary]
         changed = [
             n
             for n, situation in enumerate(situations)
-            if situation.turns
-            and not situation.partial
-            and not asked_twice(situation)
-            and scores[n, : len(ENDS)].argmax() != ordinary
+            if situation.turns and not situation.partial and 0 < behind[n] < WITHIN_REACH and not asked_twice(situation)
         ]
         if not changed:
             return
         alone, _ = self.scores([replace(situations[n], turns=()) for n in changed])
         for n, row in zip(changed, alone[:, : len(ENDS)], strict=True):
             if _softmax(row / TEMPERATURE)[ordinary] > ORDINARY_ALONE:
-                by_kind = _kinds(kinds[n])[ENDS[int(scores[n, : len(ENDS)].argmax())]]
-                by_context = max(by_kind, key=by_kind.__getitem__) in BY_CONTEXT
-                share = ALONE_SHARE_BY_CONTEXT if by_context else ALONE_SHARE
-                scores[n, : len(ENDS)] += share * (row - scores[n, : len(ENDS)])
+                scores[n, : len(ENDS)] += ALONE_SHARE * (row - scores[n, : len(ENDS)])
 
     def _seen(self, looks: list[Situation]) -> dict[Situation, Scores]:
         """What was looked at a moment ago is not looked at again."""
@@ -182,8 +182,8 @@ class LoadedSmall:
         for look in dict.fromkeys(look for look in looks if look not in seen):
             unseen.setdefault(spoken_in(look.words, look.language), []).append(look)
         for language, new in unseen.items():
-            rows = self.networks[language].scores(new)
-            linear = self.networks[language].linear_scores(new)
+            rows = mean_scores(self.networks[language], new)
+            linear = self.networks[language][0].linear_scores(new)
             rows[:, -len(CUTS) :] += rows[:, len(ENDS), None]
             rows[:, -len(CUTS) :] += LINEAR_CUT_SHARE * linear[:, len(ENDS), None] + LINEAR_KIND_SHARE * linear[:, len(NAMES) :]
             rows[:, : len(ENDS)] += LINEAR_SHARE * linear[:, : len(ENDS)]
@@ -194,6 +194,15 @@ class LoadedSmall:
                 for look in list(self._kept)[:-KEPT_LOOKS]:
                     del self._kept[look]
         return seen
+
+
+def mean_scores(networks: Sequence[Network], looks: list[Situation]) -> Vectors:
+    """Of ends of turns the mean of what all of these think, of beginnings what the first one does."""
+    rows = networks[0].scores(looks)
+    if ended := [n for n, look in enumerate(looks) if not look.partial]:
+        others = [each.scores([looks[n] for n in ended]) for each in networks[1:]]
+        rows[ended] = np.mean([rows[ended], *others], axis=0)
+    return rows
 
 
 def _heard(situation: Situation) -> Situation:

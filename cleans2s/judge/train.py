@@ -1,9 +1,9 @@
-"""Train the judge that is shipped: `python -m cleans2s.judge.train`: 20 minutes, with a core for each language.
+"""Train the judge that is shipped: `python -m cleans2s.judge.train`: half an hour on two cores.
 
 The lower layers of an encoder read every example once and stay as they are; the upper ones are tuned together with a small
 head, in bfloat16 where the processor multiplies it. Beside them a linear model learns from n-grams, which a few thousand
-examples teach better than sense. What is written to `weights/` is, for each language, the tuned layers in 8 bits, the head and
-the linear model. Families in data/heldout.json are not looked at.
+examples teach better than sense. What is written to `weights/` is, for each network, the tuned layers in 8 bits, the head and
+the linear model, which a second network of a language does without. Families in data/heldout.json are not looked at.
 
 `--sft MODEL` tunes a causal language model on the same data instead (see `sft_train`).
 """
@@ -31,8 +31,8 @@ from ..errors import Cleans2sError, ModelError
 from ..stages import imported
 from . import ENDS, NAMES, WEIGHTS
 from .dataset import kept_back
-from .examples import CUTS, KIND_ROWS, UNKNOWN, Example, Item, items
-from .network import LANGUAGES, TunedLayers, published
+from .examples import CUTS, KIND_ROWS, UNKNOWN, Example, Item, ends, items
+from .network import LANGUAGES, NETWORKS, TunedLayers, published
 from .network_torch import judge_module, quick_numbers
 from .reading import BUCKETS, Read, n_grams, read
 from .reasons import spoken_in
@@ -65,6 +65,9 @@ class Recipe:
     below: int = 0
     """Layers of the encoder that stay as they were published; those above are tuned."""
 
+    layers: tuple[int, ...] | None = None
+    """Those of the published encoder that are in it; None: all."""
+
     epochs: int = 3
     batch_tokens: int = 1600
     """Fewer make the steps so uneven that long beginnings of turns undo what was learnt."""
@@ -80,8 +83,18 @@ class Recipe:
     linear_c: float = 8.0
     """Inverse strength of the linear model's regularisation."""
 
+    ends: bool = False
+    """Whether it is for a second network, of ends of turns alone (see `examples.ends`), without a linear model."""
 
-RECIPES = {"en": Recipe(), "zh": Recipe(below=6)}
+
+RECIPES = {
+    "en": Recipe(),
+    "zh": Recipe(below=6),
+    "en-ends": Recipe(ends=True),
+    "zh-ends": Recipe(ends=True, layers=(0, 2, 4, 6, 8, 10)),
+}
+"""By the name of the weights, the longest first. Half of e5's layers, all of them tuned, learn as well as twelve of which the
+upper six are, and take half the time."""
 
 
 # ── the tuned layers and their head ───────────────────────────────────────────────────────────────────────────────────
@@ -152,8 +165,8 @@ def _rising_and_falling(done: float, warm_up: float) -> float:
     return min(1.0, max(done, 1e-3) / warm_up) * (1 - done)
 
 
-def _say(language: str, line: str) -> None:
-    sys.stdout.write(f"{language}  {line}\n")
+def _say(name: str, line: str) -> None:
+    sys.stdout.write(f"{name}  {line}\n")
     sys.stdout.flush()
 
 
@@ -241,32 +254,38 @@ def _sparse(data: list[Example]) -> Any:
 
 
 def train(out: Path, recipes: dict[str, Recipe] = RECIPES) -> None:
-    """Writes the weights of every language to the folder `out`. Each has a process of its own, with one thread."""
+    """Writes the weights of every network to the folder `out`. Each has a process of its own, with one thread; two are trained
+    at once."""
     for package in ("torch", "sklearn"):
         if not find_spec(package):
             raise ModelError(f"training needs the package {package}: {INSTALL}")
     out.mkdir(parents=True, exist_ok=True)
-    for language in recipes:
-        published(language)  # fetched here, if need be, with the progress shown
-    with ProcessPoolExecutor(len(recipes), get_context("spawn")) as pool:
-        for done in [pool.submit(train_one, language, recipe, out) for language, recipe in recipes.items()]:
+    for name in recipes:
+        published(_language_of(name))  # fetched here, if need be, with the progress shown
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        for done in [pool.submit(train_one, name, recipe, out) for name, recipe in recipes.items()]:
             done.result()
 
 
-def train_one(language: str, recipe: Recipe, out: Path) -> None:
-    began_s, say = time.perf_counter(), partial(_say, language)
-    data = [item for item in items(kept_back(), recipe.seed) if _language(item) == language]
+def train_one(name: str, recipe: Recipe, out: Path) -> None:
+    began_s, say, language = time.perf_counter(), partial(_say, name), _language_of(name)
+    drawn = ends if recipe.ends else items
+    data = [item for item in drawn(kept_back(), recipe.seed) if _language(item) == language]
     torch = imported("torch")
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads what it has not written
-    base = Untuned.load(published(language), recipe.below)
+    base = Untuned.load(published(language), recipe.below, recipe.layers)
     say(f"{sum(item.take * item.share for item in data):.0f} examples an epoch")
     layers, head = tune(base, data, recipe, say)
-    linear = fit_linear([example for item in data for example in item.choices], recipe)
-    file = out / f"{language}.npz"
+    linear = None if recipe.ends else fit_linear([example for item in data for example in item.choices], recipe)
+    file = out / f"{name}.npz"
     layers.save(file, head, linear)
     say(f"{file}: {file.stat().st_size / 1e6:.1f} MB after {time.perf_counter() - began_s:.0f} s")
+
+
+def _language_of(name: str) -> str:
+    return next(language for language, names in NETWORKS.items() if name in names)
 
 
 def _language(item: Item) -> str:
@@ -288,7 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.remove("--sft")
         return sft_train.main(words)
     options = parser.parse_args(words)
-    chosen = {language: RECIPES[language] for language in options.languages}
+    chosen = {name: recipe for name, recipe in RECIPES.items() if _language_of(name) in options.languages}
     train(options.out, {name: replace(recipe, epochs=options.epochs, rate=options.rate) for name, recipe in chosen.items()})
     return 0
 

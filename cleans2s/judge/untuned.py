@@ -26,9 +26,10 @@ class Untuned:
     """All of them, named as in transformers' BertModel."""
 
     @classmethod
-    def load(cls, files: Sequence[Path], below: int) -> Untuned:
+    def load(cls, files: Sequence[Path], below: int, layers: Sequence[int] | None = None) -> Untuned:
+        """`layers`: an encoder of these alone, in this order."""
         weights, tokenizer = opened(files)
-        return cls(tokenizer, below, weights)
+        return cls(tokenizer, below, weights if layers is None else _of_layers(weights, layers))
 
     def upper_weights(self) -> dict[str, Vectors]:
         return {name: value for name, value in self.weights.items() if layer_of(name) >= self.below}
@@ -52,3 +53,12 @@ class Untuned:
         seen += weights["embeddings.token_type_embeddings.weight"][0]
         seen = (seen - seen.mean(axis=1, keepdims=True)) / np.sqrt(seen.var(axis=1, keepdims=True) + 1e-12)
         return seen * weights["embeddings.LayerNorm.weight"] + weights["embeddings.LayerNorm.bias"]
+
+
+def _of_layers(weights: dict[str, Vectors], layers: Sequence[int]) -> dict[str, Vectors]:
+    place = {layer: str(number) for number, layer in enumerate(layers)}
+    found = {name: value for name, value in weights.items() if layer_of(name) < 0}
+    for name, value in weights.items():
+        if (layer := layer_of(name)) in place:
+            found[name.replace(str(layer), place[layer], 1)] = value
+    return found

@@ -18,7 +18,7 @@ from cleans2s.judge.courtesies import rest
 from cleans2s.judge.dataset import for_bars, held_out, kept_back, prefix, situation, streams, turns, units
 from cleans2s.judge.e5 import E5File
 from cleans2s.judge.examples import CUTS, KIND_ROWS, Example, Item
-from cleans2s.judge.network import Network, Reader, TunedLayers, heads
+from cleans2s.judge.network import WORDS, Network, Reader, TunedLayers, heads
 from cleans2s.judge.reading import BUCKETS, n_grams, pooled, read
 from cleans2s.judge.small import SILENCE_BAR, LoadedSmall, Small, judgement, mean_scores
 from cleans2s.judge.telling import NAMES as COUNTED
@@ -179,12 +179,14 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("below", [0, 1])
-def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_path: Path, below: int) -> None:
+@pytest.mark.parametrize(("below", "kept"), [(0, None), (1, None), (0, (1,))])
+def test_training_on_a_tiny_encoder_learns_and_its_weights_load(
+    base: Path, tmp_path: Path, below: int, kept: tuple[int, ...] | None
+) -> None:
     pytest.importorskip("sklearn")
     from cleans2s.judge.train import Recipe, fit_linear, tune
 
-    recipe = Recipe(below=below, epochs=12, batch_tokens=100, rate=1e-3, head_rate=3e-3, dropout=0.02, inner=32)
+    recipe = Recipe(below=below, layers=kept, epochs=12, batch_tokens=100, rate=1e-3, head_rate=3e-3, dropout=0.02, inner=32)
     said = {0: "tell me a story", 1: "you are a fool", 2: "who do you love", 3: "come here my dog"}
     data = [
         Item((Example(Situation(f"{words} {tail}"), words, label),))
@@ -196,7 +198,7 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(base: Path, tmp_
         cuts = tuple(now * (kind == "danger") for kind in CUTS)
         situation = Situation(f"{word} came and then it rained on", partial=True)
         data.append(Item((Example(situation, word, cut=now, cuts=cuts),)))
-    untuned = Untuned.load([base], recipe.below)
+    untuned = Untuned.load([base], recipe.below, recipe.layers)
     layers, head = tune(untuned, data, recipe, lambda line: None)
     layers.save(tmp_path / "small.npz", head, fit_linear([each.choices[0] for each in data], recipe))
     head, linear = heads(tmp_path / "small.npz")
@@ -230,6 +232,14 @@ def test_two_networks_judge_the_end_of_a_turn_and_the_first_alone_its_beginning(
     assert mean_scores(both, [beginning, end, beginning])[:, 0].tolist() == [1.0, 2.5, 1.0]
     assert mean_scores(both, [beginning])[:, 0].tolist() == [1.0]
     assert mean_scores(both[:1], [end])[:, 0].tolist() == [1.0]
+
+
+def test_an_encoder_of_some_layers_has_these_in_order(base: Path) -> None:
+    whole, half = Untuned.load([base], 0), Untuned.load([base], 0, (1,))
+    ends = {name: name.replace("layer.1.", "layer.0.") for name in whole.weights if "layer.1." in name}
+    assert {name for name in half.weights if name.startswith("encoder.layer.")} == {*ends.values()}
+    assert all((half.weights[short] == whole.weights[name]).all() for name, short in ends.items())
+    assert (half.weights[WORDS] == whole.weights[WORDS]).all()
 
 
 def test_weights_that_are_none_are_an_error(tmp_path: Path) -> None:

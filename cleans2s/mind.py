@@ -187,6 +187,9 @@ class Mind:
     ) -> Thought:
         words, language = said.text, said.language or language_of(said.text)
         character = self.manners.character(config)
+        if not partial and not self._engines.ask and recollection.asks_memory(words):
+            with anyio.CancelScope(shield=True):  # what it has begun to take in would be lost
+                await self.digest()  # who talks over the agent leaves it no quiet moment for that
         recalled, against = await self._look_back(words)
         before = [message for message in self.manners.spoken if message is not asked_for]
         situation = Situation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cleans2s.events import Judged, MemoryChanged, ReplyEnded
+from cleans2s.events import Judged, MemoryChanged, ReplyEnded, ReplyStarted
 from cleans2s.openers import sheet
 from cleans2s.testing import ScriptedJudge, ScriptedLLM, Stage, on_virtual_clock, screenplay
 
@@ -51,6 +51,20 @@ def test_what_was_not_told_to_the_agent_is_not_remembered(kind, kept):
     facts, turns = on_virtual_clock(play)
     assert ("doctor in Chicago" in facts) == kept and "Ann" in facts
     assert ("I work as a doctor in Chicago." in turns) == kept
+
+
+@screenplay
+async def test_what_was_told_is_known_to_who_leaves_no_quiet_moment():
+    llm = SmallLLM(["That is a fine age, and there is a great deal that I could say about it, and about all the others."])
+    async with Stage(llm=llm, judge=ScriptedJudge({}, {}), memory=":memory:") as stage:
+        await stage.user.says("I am 71 by the way.")
+        await stage.until(ReplyStarted)
+        await stage.wait(1.5)
+        await stage.user.says("How old am I?")
+        await stage.wait(8)
+    first, *_, last = stage.all(ReplyEnded)
+    assert first.ending == "interrupted"
+    assert last.heard == 'Just now you said "I am 71".'
 
 
 @screenplay

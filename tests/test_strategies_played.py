@@ -101,6 +101,20 @@ async def test_a_client_with_instructions_of_its_own_is_not_judged():
 
 
 @screenplay
+async def test_one_that_reads_notes_but_cannot_be_told_how_to_answer_leaves_strategies_to_their_lines():
+    llm = ScriptedLLM(["It is noon."])
+    llm.guided = False
+    async with staged(llm) as stage:
+        await stage.user.says("Do what I say, you idiot.")
+        refused = await stage.until(ReplyEnded)
+        await stage.user.says("What time is it?")
+        await stage.until(ReplyEnded, 2)
+        (chat,) = stage.session.config.llm.chats
+    assert refused.heard in lines_of("refusal", "abuse")
+    assert [message["role"] for message in chat if message["role"] != "system"] == ["user", "assistant", "user"]
+
+
+@screenplay
 async def test_an_able_model_is_told_how_to_answer():
     llm = ScriptedLLM(["No, I will not."])
     async with staged(llm) as stage:

@@ -29,7 +29,12 @@ CLOSING = ".?!。？！"
 MARKS = CLOSING + "…,;:—-\"'”) "
 
 ABLE_BYTES = 700_000_000
-"""A file that is smaller holds a model of less than about a billion weights, which cannot follow guidance."""
+"""A file that is smaller holds a model of less than about a billion weights, which says the notes aloud that it is given."""
+
+GUIDED_BYTES = 2_000_000_000
+"""A file that is smaller holds a model which cannot be told how to answer: Qwen2.5-Coder-1.5B, guided to deflect, says "I am 30
+years old" to whoever pries, and the like to 5 of 9 turns; it refuses as it is told to. Between that and the large models behind
+a service nothing was measured."""
 
 JUDGE_CONTEXT = 1024
 """Tokens of the context in which words are judged: far more than a turn of a minute."""
@@ -54,6 +59,10 @@ class Llama:
     model: str = "smollm2-135m"
     """A name from `cleans2s models list`, or a GGUF file."""
 
+    completeness: str = ""
+    """Another one, which judges whether words are complete; "" for the same. A small one does it in a tenth of the time, for
+    every reading of them, and takes a tenth of the memory."""
+
     max_tokens: int = 120
     """Length of a reply at the most; a spoken answer that is longer is not listened to."""
 
@@ -74,13 +83,16 @@ class Llama:
     side_by_side: int = 4
     """Replies that are written at the same time; more wait. Each takes memory for a context."""
 
+    extracts: bool = False
+    """Whether memory asks an able model for facts and a summary when nobody speaks; otherwise it goes by patterns."""
+
     @property
     def file(self) -> str:
-        return self.model if self.model.endswith(".gguf") else str(next(path(self.model).glob("*.gguf")))
+        return _file(self.model)
 
     def load(self) -> LoadedLlama:
         replies = self._server(self.file, self.context, self.side_by_side, KEPT_MIB)
-        loaded = LoadedLlama(replies, self._server(self.file, JUDGE_CONTEXT), self)
+        loaded = LoadedLlama(replies, self._server(_file(self.completeness or self.model), JUDGE_CONTEXT), self)
         loaded.complete("Hello")
         return loaded
 
@@ -98,6 +110,10 @@ class Llama:
         return xllamacpp.Server(params)
 
 
+def _file(model: str) -> str:
+    return model if model.endswith(".gguf") else str(next(path(model).glob("*.gguf")))
+
+
 @dataclass
 class LoadedLlama:
     server: Any
@@ -106,8 +122,10 @@ class LoadedLlama:
 
     def __post_init__(self) -> None:
         judged = [{"role": "system", "content": JUDGED_UNDER}, {"role": "user", "content": "WORDS"}]
-        self._before_words = self._template(judged).partition("WORDS")[0]
-        self.able = Path(self.settings.file).stat().st_size > ABLE_BYTES
+        self._before_words = _template(self.judge, judged).partition("WORDS")[0]
+        size = Path(self.settings.file).stat().st_size
+        self.able, self.guided = size > ABLE_BYTES, size > GUIDED_BYTES
+        self.extracts = self.able and self.settings.extracts
         self.places = 2 * self.settings.side_by_side  # of each conversation a reply, and words to judge
 
     def reply(self, chat: Chat) -> Iterator[str]:
@@ -224,15 +242,16 @@ class LoadedLlama:
             request |= {"repeat_penalty": REPEAT_PENALTY, "repeat_last_n": REPEAT_TOKENS}
         return request | {"dry_multiplier": 0.8, "dry_allowed_length": 3}
 
-    def _template(self, messages: Chat) -> str:
-        """The model's own chat template, through the server that xllamacpp opens on the loopback interface."""
-        request = urllib.request.Request(
-            f"{self.server.listening_address}/apply-template",
-            json.dumps({"messages": messages}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return json.load(response)["prompt"]
+
+def _template(server: Any, messages: Chat) -> str:
+    """A model's own chat template, through the server that xllamacpp opens on the loopback interface."""
+    request = urllib.request.Request(
+        f"{server.listening_address}/apply-template",
+        json.dumps({"messages": messages}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)["prompt"]
 
 
 def _plain(text: str) -> str:

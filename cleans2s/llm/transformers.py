@@ -98,8 +98,8 @@ def _offered(wishes: Wishes) -> tuple[Any, ...]:
     return tuple(tool for tool in wishes.tools if tool["function"]["name"] == wishes.tool_choice["function"]["name"])
 
 
-ABLE_WEIGHTS = 1_000_000_000
-"""A smaller model cannot follow guidance."""
+ABLE_WEIGHTS, GUIDED_WEIGHTS = 1_000_000_000, 3_000_000_000
+"""A smaller model says notes aloud that it is given; one smaller than the second cannot be told how to answer (see `llama`)."""
 
 
 @dataclass
@@ -139,7 +139,8 @@ class LoadedTransformers:
         self.tokenizer, self.model = self.weights.tokenizer, self.weights.model
         self._torch = imported("torch")
         self._replies, self._judged = Prefixes(2 * self.settings.side_by_side), Prefixes(2)
-        self.able = self.model.num_parameters() > ABLE_WEIGHTS
+        size = self.model.num_parameters()
+        self.able, self.guided = size > ABLE_WEIGHTS, size > GUIDED_WEIGHTS
         self.places = 2 * self.settings.side_by_side  # of each conversation a reply, and words to judge
         self._template = Template(self.tokenizer, self.settings.model)
         ends: Any = self.model.generation_config.eos_token_id

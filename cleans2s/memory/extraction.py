@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..errors import MemoryFault
 from ..stages import Chat
@@ -20,6 +20,8 @@ from .rows import new_id
 
 Ask: TypeAlias = Callable[[Chat], str]
 """A language model as memory asks it: blocking, the whole answer at once. Raises Cleans2sError or OSError if there is none."""
+
+_MARK = re.compile(r"[,.!?;，。！？；]")
 
 TURNS_AT_ONCE = 16
 SUMMARY_CHARS = 1500
@@ -36,6 +38,35 @@ Answer with one JSON object and nothing else:
   {", ".join(KINDS)}. whose is "user", "assistant" or a name. key is short: name, home, job, likes, dislikes, allergic to,
   promise, ... quote is copied word for word from that turn, value is taken from the quote. certainty is from 0 to 1.
 - No facts from questions, jokes, suppositions or other people's words. An empty list is a good answer."""
+
+MOST_FACTS = 2 * TURNS_AT_ONCE
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+
+_TEXT = {"type": "string"}
+_FACT = _object(
+    turn={"type": "integer"},
+    kind={"type": "string", "enum": [*KINDS]},
+    whose=_TEXT,
+    key=_TEXT,
+    value=_TEXT,
+    quote=_TEXT,
+    certainty={"type": "number"},
+)
+NAME = "remember"
+FUNCTION = {
+    "type": "function",
+    "function": {
+        "name": NAME,
+        "description": "Keep what is worth remembering.",
+        "parameters": _object(summary=_TEXT, facts={"type": "array", "items": _FACT, "maxItems": MOST_FACTS}),
+    },
+}
+"""The same answer as a function that must be called: JSON without fail, and quotations word for word. What keeps a local model
+from repeating itself would change them ("answereverything")."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +118,9 @@ def extract(ask: Ask, turns: Sequence[Episode], summary: str) -> Extract:
             one = Given.model_validate(given)
         except ValidationError:
             continue
-        if 1 <= one.turn <= len(turns) and (fact := _proven(one.quote, one.value, turns[one.turn - 1])):
+        if not 1 <= one.turn <= len(turns) or (turns[one.turn - 1].role != "user" and one.kind != "promise"):
+            continue
+        if fact := _proven(one.quote, one.value, turns[one.turn - 1]):
             quote, at, source = fact
             facts.append(
                 Fact(new_id("fact"), one.kind, one.whose, one.key.lower(), one.value, quote, source, at, one.certainty)
@@ -101,6 +134,8 @@ def _proven(quote: str, value: str, turn: Episode) -> tuple[str, datetime, str] 
     match = re.search(r"\s+".join(words), turn.text, re.IGNORECASE) if words else None
     if match is None or not _made_of(value, turn.text):
         return None
+    if (mark := _MARK.search(turn.text, match.end() - 1)) and mark[0] in "?？":
+        return None  # who asks states nothing
     return match[0], turn.at, turn.id
 
 

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from cleans2s.errors import StageError
 from cleans2s.memory import Memory, asking
-from cleans2s.stages import Chat, Finish, Wishes
+from cleans2s.stages import Chat, Finish, ToolCall, Wishes
 
 NOW = datetime(2026, 11, 21, 11, 20, tzinfo=timezone.utc)
 
@@ -172,6 +172,32 @@ class Wishful:
         yield Finish("stop", 1, 1)
 
 
+class WithoutFunctions(Wishful):
+    """A service that refuses a request with functions."""
+
+    async def reply_as(self, chat: Chat, wishes: Wishes) -> AsyncIterator[str]:
+        if wishes.tools:
+            raise StageError("llm", "this model does not support tools")
+        async for piece in super().reply_as(chat, wishes):
+            yield piece
+
+
+class Calling:
+    """A local model, whose calls are as they must be, or cut short."""
+
+    def __init__(self, arguments: str) -> None:
+        self.arguments = arguments
+
+    def reply(self, chat: Chat) -> Iterator[str]:
+        raise AssertionError("asked without its wishes")
+
+    def reply_as(self, chat: Chat, wishes: Wishes) -> Iterator[str | ToolCall]:
+        if not self.arguments:
+            raise RuntimeError("a function call was cut")
+        yield ToolCall("1", wishes.tool_choice["function"]["name"], self.arguments)
+        yield Finish("tool_calls", 1, 1)
+
+
 class Plain:
     def reply(self, chat: Chat) -> Iterator[str]:
         yield from (answer(fact())[:7], answer(fact())[7:])
@@ -184,7 +210,26 @@ def test_a_sessions_own_model_is_asked_in_its_loop() -> None:
     memory = Memory.open(None, ask=asking(llm := Wishful()))
     memory.note("user", "I am learning the cello.", NOW)
     assert anyio.run(idle) == 1
-    assert [(wish.max_tokens, wish.temperature) for wish in llm.wishes] == [(2000, 0.0)]
+    ((wish, called),) = [(wish, wish.tool_choice["function"]["name"]) for wish in llm.wishes]
+    assert (wish.max_tokens, wish.temperature, called) == (2000, 0.0, wish.tools[0]["function"]["name"])
+
+
+def test_a_service_that_takes_no_functions_is_asked_in_words() -> None:
+    async def idle() -> int:
+        return (await to_thread.run_sync(memory.digest)).facts
+
+    memory = Memory.open(None, ask=asking(llm := WithoutFunctions()))
+    memory.note("user", "I am learning the cello.", NOW)
+    assert anyio.run(idle) == 1
+    assert [wish.tools for wish in llm.wishes] == [()]
+
+
+@pytest.mark.parametrize(("arguments", "by", "told"), [(answer(fact()), "model", ""), ("", "patterns", "call was cut")])
+def test_a_call_is_an_answer_and_one_that_was_cut_short_is_told(arguments: str, by: str, told: str) -> None:
+    memory = Memory.open(None, ask=asking(Calling(arguments)))
+    memory.note("user", "I am learning the cello.", NOW)
+    digest = memory.digest()
+    assert digest.by == by and told in digest.trouble
 
 
 def test_a_blocking_model_is_asked_where_it_is_called() -> None:

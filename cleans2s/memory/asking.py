@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 from anyio import from_thread
@@ -14,28 +15,29 @@ from .extraction import FUNCTION, NAME, Ask
 LENGTH = 2000
 """Tokens of an extract: sixteen turns may hold a dozen facts."""
 
+PLAIN = Wishes(max_tokens=LENGTH, temperature=0.0)
+CALLED = replace(PLAIN, tools=(FUNCTION,), tool_choice={"type": "function", "function": {"name": NAME}})
+
 
 def asking(llm: LLM) -> Ask:
     """To be called in a worker thread of anyio (`to_thread.run_sync`) if the engine is async: it then runs in the session's own
     loop, where its connections are."""
 
     def ask(chat: Chat) -> str:
-        pieces = _pieces(llm, chat)
-        if isinstance(pieces, AsyncIterator):
-            return from_thread.run(_joined, pieces)
+        if not isinstance(llm, TakesWishes):
+            return _whole(llm.reply(chat))
         try:
-            return _answer([*pieces])
-        except RuntimeError as error:  # such as a call that was cut short
+            return _whole(llm.reply_as(chat, CALLED))
+        except StageError:
+            return _whole(llm.reply_as(chat, PLAIN))  # not every service takes functions
+        except RuntimeError as error:  # a local model's call was cut short
             raise StageError("llm", str(error)) from None
 
     return ask
 
 
-def _pieces(llm: LLM, chat: Chat) -> Iterator[Any] | AsyncIterator[Any]:
-    if isinstance(llm, TakesWishes):
-        choice = {"type": "function", "function": {"name": NAME}}
-        return llm.reply_as(chat, Wishes(max_tokens=LENGTH, temperature=0.0, tools=(FUNCTION,), tool_choice=choice))
-    return llm.reply(chat)
+def _whole(pieces: Iterator[Any] | AsyncIterator[Any]) -> str:
+    return from_thread.run(_joined, pieces) if isinstance(pieces, AsyncIterator) else _answer([*pieces])
 
 
 async def _joined(pieces: AsyncIterator[Any]) -> str:

@@ -122,7 +122,7 @@ class LoadedLlama:
 
     def __post_init__(self) -> None:
         judged = [{"role": "system", "content": JUDGED_UNDER}, {"role": "user", "content": "WORDS"}]
-        self._before_words = _template(self.judge, judged).partition("WORDS")[0]
+        self._before_words = template(self.judge, judged).partition("WORDS")[0]
         size = Path(self.settings.file).stat().st_size
         self.able, self.guided = size > ABLE_BYTES, size > GUIDED_BYTES
         self.extracts = self.able and self.settings.extracts
@@ -243,7 +243,7 @@ class LoadedLlama:
         return request | {"dry_multiplier": 0.8, "dry_allowed_length": 3}
 
 
-def _template(server: Any, messages: Chat) -> str:
+def template(server: Any, messages: Chat) -> str:
     """A model's own chat template, through the server that xllamacpp opens on the loopback interface."""
     request = urllib.request.Request(
         f"{server.listening_address}/apply-template",

@@ -203,24 +203,23 @@ class Plain:
         yield from (answer(fact())[:7], answer(fact())[7:])
 
 
-def test_a_sessions_own_model_is_asked_in_its_loop() -> None:
-    async def idle() -> int:
-        return (await to_thread.run_sync(memory.digest)).facts
+async def idle(memory: Memory) -> int:
+    """Facts that are found in a quiet moment of a session."""
+    return (await to_thread.run_sync(memory.digest)).facts
 
+
+def test_a_sessions_own_model_is_asked_in_its_loop() -> None:
     memory = Memory.open(None, ask=asking(llm := Wishful()))
     memory.note("user", "I am learning the cello.", NOW)
-    assert anyio.run(idle) == 1
+    assert anyio.run(idle, memory) == 1
     ((wish, called),) = [(wish, wish.tool_choice["function"]["name"]) for wish in llm.wishes]
     assert (wish.max_tokens, wish.temperature, called) == (2000, 0.0, wish.tools[0]["function"]["name"])
 
 
 def test_a_service_that_takes_no_functions_is_asked_in_words() -> None:
-    async def idle() -> int:
-        return (await to_thread.run_sync(memory.digest)).facts
-
     memory = Memory.open(None, ask=asking(llm := WithoutFunctions()))
     memory.note("user", "I am learning the cello.", NOW)
-    assert anyio.run(idle) == 1
+    assert anyio.run(idle, memory) == 1
     assert [wish.tools for wish in llm.wishes] == [()]
 
 

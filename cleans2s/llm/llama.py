@@ -60,8 +60,8 @@ class Llama:
     """A name from `cleans2s models list`, or a GGUF file."""
 
     completeness: str = ""
-    """Another one, which judges whether words are complete; "" for the same. A small one does it in a tenth of the time, for
-    every reading of them, and takes a tenth of the memory."""
+    """Another one, which judges whether words are complete; "" for the same. SmolLM2-135M does it in 21 ms instead
+    of Qwen2.5-Coder-1.5B's 134 (two threads), for every reading of them, and in less memory."""
 
     max_tokens: int = 120
     """Length of a reply at the most; a spoken answer that is longer is not listened to."""

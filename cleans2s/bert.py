@@ -30,6 +30,15 @@ Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
 HEAD_WIDTH = 32
 """Of the attention heads of every MiniLM."""
 
+WORDS = "embeddings.word_embeddings.weight"
+
+RELATIVE, FARTHEST = "encoder.relative_attention_bias.weight", 128
+"""Of an encoder that knows how far apart two tokens are, besides where they stand (Raffel et al., arXiv 1910.10683): a column
+for each head, a row for each distance, where great ones share a row; all beyond the farthest do."""
+
+IDLE = 16
+"""Width within a layer that does nothing."""
+
 BATCH_TOKENS = 1024
 """Tokens that an encoder reads at once: with 4,096 six layers took 2.4 times as long."""
 
@@ -124,27 +133,34 @@ def bert(weights: Weights, vocabulary: int, threads: int = 1, precision: str = "
         return encoder(Path(folder), threads)
 
 
+def heads(weights: Weights) -> int:
+    """How many an encoder of these weights has."""
+    return weights[RELATIVE].shape[1] if RELATIVE in weights else weights[WORDS].shape[1] // HEAD_WIDTH
+
+
 def write(weights: Weights, vocabulary: int, folder: Path, precision: str = "float32") -> None:
     """A CTranslate2 model of these weights, named as in transformers' BertModel. Its depth and width are those of the
     weights. The vocabulary is by number: words are turned into tokens elsewhere."""
-    specs = imported("ctranslate2.specs")
-    words = weights["embeddings.word_embeddings.weight"]
+    specs = imported("ctranslate2.specs.transformer_spec")
     depth = 1 + max((int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer.")), default=-1)
     encoder = specs.TransformerEncoderSpec(
         num_layers=depth,
-        num_heads=words.shape[1] // HEAD_WIDTH,
+        num_heads=heads(weights),
         pre_norm=False,
         activation=imported("ctranslate2.specs.common_spec").Activation.GELU,
         layernorm_embedding=True,
     )
+    if RELATIVE in weights:
+        encoder.layer[:] = [specs.TransformerEncoderLayerSpec(relative_attention_bias=True) for _ in encoder.layer]
     encoder.scale_embeddings = False
-    # Every text is "segment 0": its vector is added to all positions instead of being looked up.
-    positions = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
-    encoder.embeddings[0].weight = _floats(words)
-    encoder.position_encodings.encodings = _floats(positions)
+    encoder.embeddings[0].weight = _floats(weights[WORDS])
+    encoder.position_encodings.encodings = _floats(positions(weights))
     _norm(encoder.layernorm_embedding, weights, "embeddings.LayerNorm")
     for number, layer in enumerate(encoder.layer):
         name = f"encoder.layer.{number}."
+        if RELATIVE in weights:
+            layer.self_attention.relative_attention_bias = _floats(weights[RELATIVE])
+            layer.self_attention.relative_attention_max_distance = np.int32(FARTHEST)
         parts = (f"{name}attention.self.{part}" for part in ("query", "key", "value"))
         _linear(layer.self_attention.linear[0], weights, *parts)
         _linear(layer.self_attention.linear[1], weights, f"{name}attention.output.dense")
@@ -152,12 +168,40 @@ def write(weights: Weights, vocabulary: int, folder: Path, precision: str = "flo
         _linear(layer.ffn.linear_0, weights, f"{name}intermediate.dense")
         _linear(layer.ffn.linear_1, weights, f"{name}output.dense")
         _norm(layer.ffn.layer_norm, weights, f"{name}output.LayerNorm")
+    if RELATIVE in weights:
+        encoder.layer.insert(0, _idle_layer(specs, encoder, weights))
     spec = specs.TransformerEncoderModelSpec(encoder)
     spec.config.layer_norm_epsilon = 1e-12
     spec.register_vocabulary([str(number) for number in range(vocabulary)])
     spec.validate()
     spec.optimize(quantization=precision)
     spec.save(str(folder))
+
+
+def positions(weights: Weights) -> Vectors:
+    """What is added to the words by where they stand. Every text is "segment 0", whose vector, if there is one, goes to all."""
+    segment = weights.get("embeddings.token_type_embeddings.weight")
+    found = weights["embeddings.position_embeddings.weight"]
+    return found if segment is None else found + segment[0]
+
+
+def _idle_layer(specs: Any, encoder: Any, weights: Weights) -> Any:
+    """A first layer that adds nothing. CTranslate2 takes an encoder for one without positions where its first layer knows
+    distances; MPNet has both. What follows the embeddings is normalised by its last step instead of before it."""
+    layer, width = specs.TransformerEncoderLayerSpec(), weights[WORDS].shape[1]
+    nothing = {"in.weight": np.zeros((3 * width, width)), "in.bias": np.zeros(3 * width)}
+    nothing |= {"out.weight": np.zeros((width, width)), "out.bias": np.zeros(width)}
+    nothing |= {"up.weight": np.zeros((IDLE, width)), "up.bias": np.zeros(IDLE)}
+    nothing |= {"down.weight": np.zeros((width, IDLE)), "down.bias": np.zeros(width)}
+    plain = {"norm.weight": np.ones(width), "norm.bias": np.zeros(width)}
+    _linear(layer.self_attention.linear[0], nothing, "in")
+    _linear(layer.self_attention.linear[1], nothing, "out")
+    _linear(layer.ffn.linear_0, nothing, "up")
+    _linear(layer.ffn.linear_1, nothing, "down")
+    _norm(encoder.layernorm_embedding, plain, "norm")
+    _norm(layer.self_attention.layer_norm, plain, "norm")
+    _norm(layer.ffn.layer_norm, weights, "embeddings.LayerNorm")
+    return layer
 
 
 def _floats(values: npt.NDArray[Any]) -> Vectors:

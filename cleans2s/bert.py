@@ -30,7 +30,7 @@ Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
 HEAD_WIDTH = 32
 """Of the attention heads of every MiniLM."""
 
-WORDS = "embeddings.word_embeddings.weight"
+WORDS, POSITIONS = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
 
 RELATIVE, FARTHEST = "encoder.relative_attention_bias.weight", 128
 """Of an encoder that knows how far apart two tokens are, besides where they stand (Raffel et al., arXiv 1910.10683): a column
@@ -181,8 +181,7 @@ def write(weights: Weights, vocabulary: int, folder: Path, precision: str = "flo
 def positions(weights: Weights) -> Vectors:
     """What is added to the words by where they stand. Every text is "segment 0", whose vector, if there is one, goes to all."""
     segment = weights.get("embeddings.token_type_embeddings.weight")
-    found = weights["embeddings.position_embeddings.weight"]
-    return found if segment is None else found + segment[0]
+    return weights[POSITIONS] if segment is None else weights[POSITIONS] + segment[0]
 
 
 def _idle_layer(specs: Any, encoder: Any, weights: Weights) -> Any:

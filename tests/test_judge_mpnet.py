@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from test_embedding import written
 
-from cleans2s.bert import RELATIVE, WORDS, bert, mean_states
+from cleans2s.bert import POSITIONS, RELATIVE, WORDS, bert, mean_states
 from cleans2s.errors import ModelError
 from cleans2s.judge import Situation
-from cleans2s.judge.mpnet import POSITIONS
 from cleans2s.judge.network import Network, Reader, TunedLayers, heads, opened
 from cleans2s.judge.telling import NAMES as COUNTED
 from cleans2s.judge.telling import features
@@ -99,7 +98,7 @@ def test_what_is_trained_is_what_judges(tokenizer: Path, archive: Path, tmp_path
     layers = TunedLayers.from_module(tuned, 0)
     layers.weights |= base.beside_layers()
     layers.save(tmp_path / "en.npz", head, None)
-    turns = (("user", "a b c"), ("agent", "d e"))
+    turns = (("user", " ".join(LETTERS * 3)), ("agent", "d e"))
     situations = [Situation("x y z"), Situation(" ".join(LETTERS * 3), turns=turns), Situation("q", facts=("r s",))]
     wanted = list[np.ndarray]()
     for situation in situations:

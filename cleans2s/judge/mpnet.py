@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..bert import RELATIVE, WORDS, Vectors
+from ..bert import POSITIONS, RELATIVE, WORDS, Vectors
 from ..embedding import read_safetensors
 from ..errors import ModelError
 
@@ -25,8 +25,6 @@ BEFORE = 4
 
 FIRST = 2
 """Row of the first position: those before it are for padding."""
-
-POSITIONS = "embeddings.position_embeddings.weight"
 
 MARKS = {"[CLS]": 0, "[PAD]": 1, "[SEP]": 2}
 """What BERT calls the marks among these, and their rows."""

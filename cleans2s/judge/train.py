@@ -33,7 +33,7 @@ from ..stages import imported
 from . import ENDS, NAMES, WEIGHTS
 from .dataset import kept_back
 from .examples import CUTS, KIND_ROWS, UNKNOWN, Example, Item, ends, everything, items
-from .network import LANGUAGES, NETWORKS, TRAINED_FROM, TunedLayers, opened, published
+from .network import LANGUAGES, NETWORKS, TRAINED_FROM, TunedLayers, published
 from .network_torch import judge_module, quick_numbers
 from .reading import BUCKETS, Read, n_grams, read
 from .reasons import spoken_in
@@ -56,8 +56,6 @@ AGAIN = 0.25
 
 PARTS = 2
 """In which a batch is gone through: what one of them needs stays in the processor's cache, which takes a sixth off the time."""
-
-CORES = 2
 
 SORTED_TOGETHER = 1024
 """Examples among which those of a like length are put into a batch."""
@@ -86,12 +84,15 @@ class Recipe:
     linear_c: float = 8.0
     """Inverse strength of the linear model's regularisation."""
 
+    threads: int = 1
+    """What more of them add up differs in its last digits, and so do the weights."""
+
     data: Callable[[frozenset[str], int], list[Item]] = items
     """`examples.ends` for a second network, of ends of turns alone, which has no linear model."""
 
 
 RECIPES = {
-    "en": Recipe(layers=tuple(range(6)), rate=8e-5, data=everything),
+    "en": Recipe(layers=tuple(range(6)), rate=8e-5, threads=2, data=everything),
     "zh": Recipe(below=6),
     "zh-ends": Recipe(layers=(0, 2, 4, 6, 8, 10), data=ends),
 }
@@ -257,31 +258,29 @@ def _sparse(data: list[Example]) -> Any:
 
 
 def train(out: Path, recipes: dict[str, Recipe] = RECIPES) -> None:
-    """Writes the weights of every network to the folder `out`. Each has a process of its own; two are trained at once, with one
-    thread each, or one with two."""
+    """Writes the weights of every network to the folder `out`. Each has a process of its own; two are trained at once."""
     for package in ("torch", "sklearn"):
         if not find_spec(package):
             raise ModelError(f"training needs the package {package}: {INSTALL}")
     out.mkdir(parents=True, exist_ok=True)
     for name in recipes:
         _files(_language_of(name))  # fetched here, if need be, with the progress shown
-    at_once = min(CORES, len(recipes))
-    with ProcessPoolExecutor(at_once, get_context("spawn")) as pool:
-        for done in [pool.submit(train_one, name, recipe, out, CORES // at_once) for name, recipe in recipes.items()]:
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        for done in [pool.submit(train_one, name, recipe, out) for name, recipe in recipes.items()]:
             done.result()
 
 
-def train_one(name: str, recipe: Recipe, out: Path, threads: int = 1) -> None:
+def train_one(name: str, recipe: Recipe, out: Path) -> None:
     began_s, say, language = time.perf_counter(), partial(_say, name), _language_of(name)
     data = [item for item in recipe.data(kept_back(), recipe.seed) if _language(item) == language]
     torch = imported("torch")
-    torch.set_num_threads(threads)
+    torch.set_num_threads(recipe.threads)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads what it has not written
     base = Untuned.load(_files(language), recipe.below, recipe.layers)
     say(f"{sum(item.take * item.share for item in data):.0f} examples an epoch")
     layers, head = tune(base, data, recipe, say)
-    if not opened(published(language))[0]:
+    if _files(language) != published(language):  # what is read with has no encoder
         layers.weights |= base.beside_layers()
     linear = None if recipe.data is ends else fit_linear([example for item in data for example in item.choices], recipe)
     file = out / f"{name}.npz"

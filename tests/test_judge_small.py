@@ -364,6 +364,8 @@ def test_how_often_it_looked_before_changes_nothing(judge: LoadedSmall) -> None:
         ("Hello? Can you hear me? What's your name?", ""),
         ("Who are you calling?", "Who are you calling?"),
         ("Thanks, and what about Italy?", "and what about Italy?"),
+        ("I'd better get going, bye.", ""),
+        ("I'd better go to the shop.", "I'd better go to the shop."),
         ("你好，今天天气怎么样？", "今天天气怎么样？"),
         ("你好呀，很高兴认识你", ""),
         ("你听得见我说话吗？", ""),

@@ -24,6 +24,7 @@ _PHRASE = re.compile(
     r"(?:that's|that is) all(?: for (?:now|today))?|"
     r"(?:good ?bye|bye(?: bye)?|see you|good ?night|(?:talk|speak) to you)"
     r"(?: (?:later|soon|tomorrow|then|again|next (?:time|week)))*|"
+    r"i(?:'d|'ve| had| have)?(?: better| got to| gotta| must| should) (?:get going|be going|be off|go|run)(?: now| then)?|"
     r"(?:have|enjoy) (?:a|your) (?:nice|good|great|lovely) (?:day|evening|night|weekend|time)|"
     r"who are you|what are you|what(?: is|'s) your name|what can you do(?: for me)?|"
     r"(?:can|do) you hear me(?: now)?|are you (?:there|listening|ready)|is anybody there|"

@@ -1,4 +1,4 @@
-"""Train the judge that is shipped: `python -m cleans2s.judge.train`: 48 minutes of two cores.
+"""Train the judge that is shipped: `python -m cleans2s.judge.train`: some 50 minutes of two cores.
 
 The lower layers of an encoder read every example once and stay as they are; the upper ones are tuned together with a small
 head, in bfloat16 where the processor multiplies it. Beside them a linear model learns from n-grams, which a few thousand

@@ -324,13 +324,14 @@ def test_a_chat_streamed_and_whole(real):
 
 @pytest.mark.models
 def test_a_function_that_must_be_called_is_called_and_its_result_used(real):
-    messages = user("What is the weather in Paris?")
     asked: Any = {"model": "cleans2s", "tools": [WEATHER]}
-    for choice in ("required", {"type": "function", "function": {"name": "get_weather"}}):
+    named = {"type": "function", "function": {"name": "get_weather"}}
+    for city, choice in (("Berlin", "required"), ("Tokyo", named), ("London", "required"), ("Paris", named)):
+        messages = user(f"What is the weather in {city}?")
         answer = real.chat.completions.create(**asked, messages=messages, tool_choice=choice).choices[0]
         call = answer.message.tool_calls[0]
         assert answer.finish_reason == "tool_calls"
-        assert json.loads(call.function.arguments) == {"city": "Paris"}
+        assert json.loads(call.function.arguments) == {"city": city}
     messages += [answer.message, {"role": "tool", "tool_call_id": call.id, "content": "sunny, 23 degrees"}]
     assert "23" in real.chat.completions.create(**asked, messages=messages).choices[0].message.content
 

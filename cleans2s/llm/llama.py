@@ -22,7 +22,7 @@ from typing import Any, cast
 from ..errors import TextError
 from ..models import path
 from ..stages import Chat, Finish, ToolCall, Wishes, imported
-from .functions import schema_of_calls, the_call
+from .functions import schema_of_calls, telling, the_call
 from .imitation import EXAMPLES, REPEAT_PENALTY, REPEAT_TOKENS, enough, last_exchange
 
 CLOSING = ".?!。？！"
@@ -225,8 +225,9 @@ class LoadedLlama:
 
     def _request(self, chat: Chat, wishes: Wishes, schema: Any = None) -> dict[str, Any]:
         settings = self.settings
+        messages = self._messages(chat, wishes)
         request: dict[str, Any] = {
-            "messages": self._messages(chat, wishes),
+            "messages": telling(messages, wishes) if schema else messages,
             "stream": True,
             "timings_per_token": True,
             "max_tokens": min(wishes.max_tokens or settings.max_tokens, settings.context),
@@ -234,10 +235,10 @@ class LoadedLlama:
             "stop": wishes.stop,
             "cache_prompt": True,
         }
-        if wishes.tools:
-            request |= {"tools": wishes.tools, "tool_choice": "none" if wishes.tool_choice == "none" else "auto"}
         if schema:
             return request | {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
+        if wishes.tools:
+            request |= {"tools": wishes.tools, "tool_choice": "none" if wishes.tool_choice == "none" else "auto"}
         if self._brief(wishes):
             request |= {"repeat_penalty": REPEAT_PENALTY, "repeat_last_n": REPEAT_TOKENS}
         return request | {"dry_multiplier": 0.8, "dry_allowed_length": 3}

@@ -1,16 +1,17 @@
-"""What is plain: harm that is wished for and danger, judged without a model, and what is told again and again."""
+"""What is plain: harm that is wished for and danger, judged without a model; repetition, drifting, contradiction."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.judge import cut_at
 from cleans2s.judge import Situation
-from cleans2s.judge.dataset import Stream, streams, turns
+from cleans2s.judge.dataset import Stream, situation, streams, turns
 from cleans2s.judge.plain_danger import plainly_dangerous
 from cleans2s.judge.plain_harm import plainly_harmful
 from cleans2s.judge.plain_wait import asks_to_wait
@@ -114,14 +115,16 @@ def test_most_dangers_told_in_passing_are_cut_into_and_few_that_only_sound_so(ju
 
 def cut_into(judge: LoadedSmall, file: str) -> dict[str, int]:
     """How many of each kind, told word by word."""
-    told: dict[str, list[str]] = json.loads((Path(__file__).parent / file).read_text("utf-8"))
+    told: dict[str, list[Any]] = json.loads((Path(__file__).parent / file).read_text("utf-8"))
     return {
-        kind: sum(
-            cut_at(judge.judge_all, Stream(Situation(words, True, language=spoken_in(words, None)), None, "", "")) is not None
-            for words in each
-        )
+        kind: sum(cut_at(judge.judge_all, Stream(_beginning(one), None, "", "")) is not None for one in each)
         for kind, each in told.items()
     }
+
+
+def _beginning(one: Any) -> Situation:
+    words, context = (one, []) if isinstance(one, str) else (one["text"], one["context"])
+    return situation(words, context, spoken_in(words, None), partial=True)
 
 
 # ── plain repetition ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -133,6 +136,25 @@ def test_most_of_what_is_plainly_told_again_and_again_is_cut_into_and_few_that_o
     cut = cut_into(judge, "plain_repetitions.json")
     assert cut["repetition"] >= 80, cut
     assert cut["none"] <= 12, cut
+
+
+# ── plain drifting and contradiction ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.models
+def test_most_who_plainly_stray_are_cut_into_and_few_who_only_tell_much(judge: LoadedSmall) -> None:
+    """Sixty and sixty that were written without sight of the data."""
+    cut = cut_into(judge, "plain_drifts.json")
+    assert cut["drift"] >= 30, cut
+    assert cut["none"] <= 6, cut
+
+
+@pytest.mark.models
+def test_hardly_anybody_who_agrees_with_what_is_remembered_is_cut_into(judge: LoadedSmall) -> None:
+    """Sixty and sixty, as above. Of the contradictions most are missed: the encoders do not compare words with a fact."""
+    cut = cut_into(judge, "plain_contradictions.json")
+    assert cut["none"] <= 4, cut
+    assert cut["contradiction"] > cut["none"], cut
 
 
 # ── wait ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -34,7 +34,7 @@ Scores: TypeAlias = npt.NDArray[np.floating[Any]]
 
 LINEAR_SHARE, LINEAR_CUT_SHARE, LINEAR_KIND_SHARE = 0.4, 0.6, 0.6
 """What scores of the linear model count beside those of the network: of the strategies, where it is told whether there is a
-reason to cut in, and which. It errs elsewhere: together they have a macro-F1 of 0.918 on the families for bars, the
+reason to cut in, and which. It errs elsewhere: together they have a macro-F1 of 0.920 on the families for bars, the
 networks alone 0.913."""
 
 TEMPERATURE = 1.1
@@ -43,7 +43,7 @@ TEMPERATURE = 1.1
 SILENCE_BAR = {"en": 0.0, "zh": 1.0}
 """Taken from the score of silence, by language: who spoke to the agent and hears nothing is worse off than who hears a needless
 answer. Of 0, 0.25, 0.5, 0.75 and 1 the lowest with which 97 % of what was spoken to the agent are answered on the families
-for bars: 98.0 and 97.0 %, while 89.7 and 87.7 % of the rest are met with silence; in Chinese with 0.25 95.9 and 91.8 %."""
+for bars: 98.3 and 97.0 %, while 90.7 and 87.7 % of the rest are met with silence; in Chinese with 0.25 95.9 and 91.8 %."""
 
 CUTS = KINDS["interruption"]
 """The last scores of a row, each of a reason to cut in."""
@@ -55,16 +55,16 @@ CUT_IN: dict[str, tuple[float, float]] = {
 """Of every reason, how fast its probability rises with the evidence, and the evidence at which that is one half."""
 
 CUT_BAR = {
-    "en": dict.fromkeys(CUTS, 2.25) | {"danger": 1.0},
+    "en": {"repetition": 2.5, "drift": 1.0, "contradiction": 3.0, "refused": 1.5, "danger": 1.75},
     "zh": dict.fromkeys(CUTS, 0.75) | {"danger": 0.5},
 }
-"""Taken from these scores, by language: a needless interruption is the worse mistake, but where there may be danger. Such that
-at most 2 % of the streams that deserve none are cut into on the families for bars: 1.6 and 1.6 %, and 86 and 76 % of the
-others."""
+"""Taken from these scores, by language: a needless interruption is the worse mistake. Such that at most 2 % of the streams that
+deserve none are cut into on the families for bars: 1.6 and 1.6 %, and 87 and 76 % of the others. The English ones are the
+best of a grid (drift from 1.0 to 2.5 alike); with 2.25 for all but danger (1.0), as before, it would be 4 and 90 %."""
 
 SURE_OF_KIND = 0.7
 """How likely a kind of refusal, deflection or silence must be to be named, and so to choose what is said: on the families for
-bars it is right in 92, 95 and 88 % of the cases above, in 46, 54 and 41 % of those below."""
+bars it is right in 91, 95 and 86 % of the cases above, in 44, 51 and 47 % of those below."""
 
 LOOK_EVERY, LOOKS = 3, 2
 """Words (in Chinese: characters) between two looks at the beginning of a turn, and the looks whose mean counts: a reason to
@@ -86,7 +86,7 @@ else."""
 
 ALONE_SHARE = 0.3
 """What those words count then: after a small model's answers ordinary turns were refused, deflected or met with silence. On the
-families for bars macro-F1 is 0.918 with it and 0.910 without; of their conversations alone 0.935 and 0.896."""
+families for bars macro-F1 is 0.920 with it and 0.916 without; of their conversations alone 0.935 and 0.911."""
 
 WITHIN_REACH = 3.0
 """How far behind the score of an ordinary turn may be for that to change anything; of 26 % of the turns of the data the judge
@@ -236,11 +236,8 @@ def _reasons(situation: Situation, evidence: list[Scores]) -> Scores:
 
 
 def _possible(look: Situation, row: Scores) -> Scores:
-    """The evidence for every reason to cut in. Nobody drifts from what was never asked, or contradicts what is neither
-    remembered nor said by the user before."""
+    """The evidence for every reason to cut in. Nobody contradicts what is neither remembered nor said by him before."""
     found = np.array(row[-len(CUTS) :], np.float64)
-    if not look.turns:
-        found[CUTS.index("drift")] = NEVER
     if not look.facts and not any(role == "user" for role, _ in look.turns):
         found[CUTS.index("contradiction")] = NEVER
     return found

@@ -69,7 +69,8 @@ NO_DANGER = (
     "The smoke coming out of the chimney is white.", "He swallowed rat poison on a farm, seven years back.",
     "What if the pan is on fire?", "she is burning with zeal",
     "the cake's collapsed again, is it the oven?", "a bridge has collapsed in the north",
-    "车打不着火了，是电瓶死了吗？", "昨天锅里烧起来了，早灭了", "电影里那房子着火了", "老头子装噎着了", "",
+    "车打不着火了，是电瓶死了吗？", "昨天锅里烧起来了，早灭了", "电影里那房子着火了", "老头子装噎着了",
+    "这活儿压得我喘不过气来", "坐在那个工位上我喘不过气来", "",
 )  # fmt: skip
 
 

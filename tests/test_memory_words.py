@@ -74,6 +74,23 @@ def test_any_text_has_a_time_or_none(text: str, now: datetime) -> None:
         ("一个半小时后提醒我", "21 12:50"),
         ("提醒我明天早上八点开会", "22 08:00"),
         ("下午三点半提醒我", "21 15:30"),
+        ("remind me in half an hour", "21 11:50"),
+        ("remind me in an hour and a half to stretch", "21 12:50"),
+        ("remind me in two and a half hours", "21 13:50"),
+        ("remind me in a quarter of an hour", "21 11:35"),
+        ("remind me in twenty five minutes", "21 11:45"),
+        ("remind me in 1.5 hours", "21 12:50"),
+        ("remind me at a quarter to seven", "21 18:45"),
+        ("remind me at ten to seven", "21 18:50"),
+        ("remind me on Friday at three to pay the rent", "27 15:00"),
+        ("wake me at six tomorrow morning", "22 06:00"),
+        ("set a timer for five minutes", "21 11:25"),
+        ("start a five minute timer", "21 11:25"),
+        ("set an alarm for half past six", "21 18:30"),
+        ("一刻钟后提醒我", "21 11:35"),
+        ("再过十分钟提醒我", "21 11:30"),
+        ("过半个小时提醒我", "21 11:50"),
+        ("帮我定个十分钟的闹钟", "21 11:30"),
     ],
 )
 def test_the_moment_a_reminder_is_due(text: str, moment: str) -> None:
@@ -83,6 +100,34 @@ def test_the_moment_a_reminder_is_due(text: str, moment: str) -> None:
 
 def test_a_reminder_without_a_time() -> None:
     assert due("remind me to drink more", NOW) is None
+    assert due("remind me to buy a cake for five people", NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "matter"),
+    [
+        ("Remind me in half a minute to take the bread out of the oven.", "take the bread out of the oven"),
+        ("Remind me in an hour and a half to stretch.", "stretch"),
+        ("Remind me in 1.5 hours to move the car.", "move the car"),
+        ("Remind me at a quarter to seven to leave.", "leave"),
+        ("Set a timer for ten minutes for the pasta.", "the pasta"),
+        ("Set a timer for five minutes.", "the time is up"),
+        ("Hello, can you wake me at six tomorrow?", "the time is up"),
+        ("I see the dentist on Thursday, please remind me at nine.", "I see the dentist"),
+        ("锅里炖着汤，二十分钟后提醒我", "锅里炖着汤"),
+        ("三刻钟后提醒我", "时间到了"),
+        ("You remind me of my aunt.", None),
+        ("Can you remind me what my sister is called?", None),
+        ("My phone will remind me in ten minutes.", None),
+        ("My husband set a timer for the eggs.", None),
+        ("The birds wake me up at five.", None),
+        ("他提醒我明天带伞", None),
+        ("我每天定一个六点的闹钟", None),
+    ],
+)
+def test_what_a_reminder_is_about_and_what_is_none(text: str, matter: str | None) -> None:
+    found = patterns.reminder(text, NOW)
+    assert (found and found.value) == matter
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from functools import lru_cache
 
 from ..text import HAN
+from . import Situation
 
 ONE_OF = tuple(
     tuple(row.split())
@@ -59,6 +60,11 @@ _HAN_NUMBER = re.compile(
 )
 _WORD = re.compile(r"\d+(?:[.:]\d+)?|[a-z]+(?:['’][a-z]+)*")
 _NO = re.compile(r"\b(?:no|not|never|none|without|hate|can't|cannot)\b|n['’]t\b|不|没|别|从未|讨厌|戒")
+_CLAIMS = re.compile(
+    r"\b(?:you|your|yours|you['’]\w+|we|our|us|we['’]\w+|let['’]?s|agreed?|promised?|deal|said|told|supposed|bet|rules?|owe)\b|"
+    r"你|您|咱|我们|说好|约|答应|讲好|同意|保证|规定|明明|刚才|记得|欠",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r"[.!?;,。！？；，]+")
 
 TAIL = {"en": 90, "zh": 28}
@@ -99,3 +105,10 @@ def disagreement(words: str, facts: Collection[str], shared: int) -> tuple[float
     denied = float(bool(_NO.search(clause)) != bool(_NO.search(known)))
     touching = min(shared, 3) / 3
     return other_number, min(other_name, 2) / 2, same / 2, denied * touching, touching * float(other_number or other_name > 0)
+
+
+def may_contradict(situation: Situation) -> bool:
+    """Whether words could be a claim against what was agreed: something is remembered, or they speak of the agent, of both, or
+    of what was said. Of 306 claims in the data without anything remembered 83 % do; a network took lines of stories for claims
+    ("He wanted dark green, I wanted white, so now it's going to be grey")."""
+    return bool(situation.facts or situation.contradictions or situation.character or _CLAIMS.search(situation.words))

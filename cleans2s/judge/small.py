@@ -23,6 +23,7 @@ from . import ENDS, KINDS, NAMES, NOT_TO_AGENT, WEIGHTS, Judgement, Situation
 from .asked import asked_before, asked_twice, turns_that_matter
 from .courtesies import rest
 from .dataset import prefix, units
+from .disagreeing import may_contradict
 from .network import NETWORKS, Network
 from .plain_danger import plainly_dangerous
 from .plain_harm import plainly_harmful
@@ -252,8 +253,9 @@ def judgement(situation: Situation, scores: Scores, kinds: Vectors) -> Judgement
     ends = _softmax(scores[: len(ENDS)] / TEMPERATURE)
     by_kind = _kinds(kinds)
     if not asked_before(situation):
-        again = ends[ENDS.index("deflection")] * by_kind["deflection"].pop("again")
-        ends[[ENDS.index("deflection"), ENDS.index("standard")]] += [-again, again]
+        _ordinary_instead(ends, by_kind, "deflection", "again")
+    if not may_contradict(situation):
+        _ordinary_instead(ends, by_kind, "refusal", "contradiction")
     cut = float(1 / (1 + np.exp(-scores[-1]))) if situation.partial and count >= SHORTEST else 0.0
     probabilities = {name: float(p) * (1 - cut) for name, p in zip(ENDS, ends, strict=True)} | {"interruption": cut}
     unheard = sum(p for kind, p in by_kind["silence"].items() if kind in NOT_TO_AGENT)
@@ -275,6 +277,12 @@ def judgement(situation: Situation, scores: Scores, kinds: Vectors) -> Judgement
     if situation.partial and judged.strategy == "standard":
         why = GO_ON[language]
     return Judgement(probabilities, cut, judged.backchannel, judged.addressed, kind, why, chosen)
+
+
+def _ordinary_instead(ends: npt.NDArray[np.float64], by_kind: dict[str, dict[str, float]], strategy: str, kind: str) -> None:
+    """A reason that cannot be given here: what speaks for it speaks for an ordinary turn."""
+    share = ends[ENDS.index(strategy)] * by_kind[strategy].pop(kind)
+    ends[[ENDS.index(strategy), ENDS.index("standard")]] += [-share, share]
 
 
 def plain(said: Situation, heard: Situation) -> Judgement | None:

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from ..text import HAN
 from . import when
-from .calendar_words import HAN_NUMBER, HAN_PART, HAN_UNIT, NUMBER, PART, PARTS, UNIT, UNIT_S
+from .calendar_words import HAN_LENGTH, HAN_PART, LENGTH, NUMBER, PART, PARTS, SMALL, UNIT_S
 from .when import Span
 
 _CLOCK = re.compile(
-    r"\bat (?:(half past|quarter past|quarter to) )?(\d{1,2}|[a-z]+)(?:[:.](\d\d))?\s*(a\.?m|p\.?m|o'?clock)?\b", re.I
+    rf"\b(?:at|(?:alarm|timer|reminder) for) (?:(?:a )?(half|quarter|{NUMBER}) (past|to) )?(\d{{1,2}}|{'|'.join(SMALL)})\b"
+    r"(?:[:.](\d\d))?(?:\s*(?:([ap])\.?m\b\.?|o['’]?clock\b))?",
+    re.IGNORECASE,
 )
 _NAMED = re.compile(r"\bat (noon|midnight)\b", re.I)
 _HAN_CLOCK = re.compile(
@@ -19,21 +22,22 @@ _HAN_CLOCK = re.compile(
     r"(半|一刻|三刻|(?:\d{1,2}|[零一二三四五六七八九十]{1,3})分?)?"
 )
 _AFTER = re.compile(
-    rf"\b(?:in|within|after) (?:about )?({NUMBER}) {UNIT}|({HAN_NUMBER})\s*(?:个)?(半)?{HAN_UNIT}(?:钟)?(?:之|以)?后|"
-    rf"\b({NUMBER}) {UNIT} from now",
+    rf"\b(?:in|within|after|(?:alarm|timer|reminder) (?:for|of)) (?:about |around )?{LENGTH}|"
+    rf"\b{LENGTH} (?:from now|timer|alarm)\b|"
+    rf"(?:再?过)?{HAN_LENGTH}(?:(?:之|以)?后|的?(?:闹钟|定时|倒?计时))|(?:再过|(?<![{HAN}])过){HAN_LENGTH}",
     re.IGNORECASE,
 )
 MORNING_H, EVENING_H = 9, 19
 """When a reminder for a day, or for tonight, is due if no hour is named."""
 
+DAWN_H = 7
+"""Hours before it are those of the afternoon, where no half of the day is named: "on Friday at three"."""
+
 
 def due(text: str, now: datetime) -> datetime | None:
     """The moment for which something is asked ("in ten minutes", "tomorrow at 9", 明天早上八点); None if none is named."""
-    if after := _AFTER.search(text):
-        count, unit = next((after[i], after[j]) for i, j in ((1, 2), (3, 5), (6, 7)) if after[i])
-        n = when.number(count)
-        if n is not None:
-            return now + timedelta(seconds=(n + (0.5 if after[4] else 0)) * UNIT_S[unit.lower()])
+    if (after := _AFTER.search(text)) and (found := when.length(after)):
+        return now + timedelta(seconds=found[0] * UNIT_S[found[1]])
     span = when.find(text, now) if when.coming(text) else when.find(f"will {text}", now)
     clock = _clock(text, span)
     if span and span.end > now:
@@ -58,12 +62,20 @@ def _has_half(text: str) -> bool:
     return bool(re.search(rf"\b[ap]\.?m\b|\b{PART}\b|{HAN_PART}|\d\d:\d\d", text, re.I))
 
 
+def without(text: str, now: datetime) -> str:
+    """The text without its words for the moment."""
+    for pattern in (_AFTER, _CLOCK, _NAMED, _HAN_CLOCK):
+        text = pattern.sub(" ", text)
+    return " ".join(when.without(text, now).split())
+
+
 def _clock(text: str, span: Span | None) -> tuple[int, int] | None:
     if named := _NAMED.search(text):
         return (12 if named[1].lower() == "noon" else 0), 0
-    if (match := _CLOCK.search(text)) and (hour := when.number(match[2])) is not None:
-        minute = int(match[3] or 0) + {"half past": 30, "quarter past": 15, "quarter to": -15}.get((match[1] or "").lower(), 0)
-        half = (match[4] or "").lower()[:1]
+    if (match := _CLOCK.search(text)) and (hour := when.number(match[3])) is not None:
+        away = {"half": 30, "quarter": 15}.get((match[1] or "").lower()) or int(when.number(match[1] or "0") or 0)
+        minute = int(match[4] or 0) + (-away if (match[2] or "").lower() == "to" else away)
+        half = (match[5] or "").lower()
     elif (match := _HAN_CLOCK.search(text)) and (hour := when.number(match[2])) is not None:
         tail = match[3] or ""
         minute = {"半": 30, "一刻": 15, "三刻": 45}.get(tail) or int(when.number(tail.rstrip("分")) or 0)
@@ -71,7 +83,9 @@ def _clock(text: str, span: Span | None) -> tuple[int, int] | None:
     else:
         return None
     hour = int(hour)
-    if hour < 12 and (half == "p" or (not half and span and span.start.hour >= 12)):
+    if hour < 12 and (
+        half == "p" or (not half and span and (span.start.hour >= 12 or (hour < DAWN_H and not _has_half(text))))
+    ):
         hour += 12
     if hour == 12 and half == "a" and "午" not in text:
         hour = 0

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..text import words_of
 from . import due, kin, when
-from .calendar_words import SMALL
 from .records import Kind, Role
 
 VALUE_CHARS = 80
@@ -161,9 +161,24 @@ ROWS: tuple[Row, ...] = (
 # fmt: on
 
 _REMIND = (
-    re.compile(r"\bremind me\b(?P<v>[^.!?;]*)", re.IGNORECASE),
-    re.compile(r"(?:提醒|叫|记得叫|记得提醒)我(?P<v>[^。！？；.!?;]*)"),
+    re.compile(
+        r"(?:\b(?<!will )(?<!['’]ll )(?<!always )remind me|"
+        r"(?:^|\b(?:please|(?:can|could|will|would) you|and|then)\b|,)\s*(?:(?:please|just|now) )?"
+        r"(?:wake me(?: up)?|(?:set|start|put on|make) (?:me )?(?:an?|the|another) (?:[\w-]+ ){0,4}?(?:reminder|timer|alarm)))\b"
+        r"(?! (?:what|who|where|when|why|how|which|again)\b)(?P<v>(?:[^.!?;]|\.(?=\d))*)",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?<![他她们])(?:提醒|叫|叫醒|记得叫|记得提醒)我(?P<v>[^。！？；.!?;]*)"),
+    re.compile(
+        r"(?:^|[，,]|帮我|给我|请|麻烦)(?:再)?(?:定|设|设置|设定)一?[个下](?P<v>[^。！？；.!?;]*?的?(?:闹钟|闹铃|定时器?|倒?计时器?|提醒))"
+    ),
 )
+LEAST_TOLD = 3
+"""Words (in Chinese: characters) before the asking that may be what it is about: 锅里炖着汤, and not "Hello"."""
+
+_TIME_IS_UP = {True: "时间到了", False: "the time is up"}
+"""What is said of a reminder of nothing, such as a timer, in Chinese and English."""
+
 _DID = (
     re.compile(
         r"^(?:well |so |oh |and |but |also )*(?:(?:yesterday|last night|last week|last weekend|this morning)\b)", re.IGNORECASE
@@ -171,7 +186,7 @@ _DID = (
     re.compile(r"\b(?:I|we) (?:\w+ ){1,8}(?:yesterday|last night)\b", re.IGNORECASE),
     re.compile(r"^(?:我|我们)?(?:昨天|昨晚|前天|上周|上个?星期|今天早上)(?!.*[吗呢?？])"),
 )
-_SENTENCE = re.compile(r"[^.!?;。！？；\n]+[.!?;。！？；\n]*")
+_SENTENCE = re.compile(r"(?:[^.!?;。！？；\n]|(?<=\d)\.(?=\d))+[.!?;。！？；\n]*")
 _SUPPOSED = re.compile(
     r"\b(?:if|wish(?! (?:me|us)\b)|imagine|pretend|suppose|would|were to|used to|no longer|he said|she said|they said|says|wrote|as if|act like|joking)\b|"
     r"如果|要是|假如|假装|以前|曾经|不再|他说|她说|他们说|想象|开玩笑|[吗嘛][?？]?$",
@@ -255,21 +270,23 @@ def _reminders(sentence: str, at: datetime) -> Iterator[Found]:
         moment = due.due(sentence, at)
         if pattern is _REMIND[1] and not match[0].startswith(("提醒", "记得提醒")) and not moment:
             continue  # 叫我 is also "call me"
-        what = re.sub(r"^(?:\s*(?:to|that|about|of)\s+|\s+)", "", _untimed(match["v"], at)) or _untimed(sentence, at)
-        yield Found("promise", "reminder", what.strip(" ,，.。!！?？"), sentence, 0.95, "assistant", moment)
+        if match["v"].startswith(" of ") and not moment:
+            continue  # "you remind me of my aunt"
+        yield Found("promise", "reminder", _matter(match, sentence, at), sentence, 0.95, "assistant", moment)
         return
 
 
-def _untimed(words: str, at: datetime) -> str:
-    words = when.without(words, at)
-    words = re.sub(r"\bat (?:(?:half|quarter) (?:past|to) )?(?:\d{1,2}|noon|midnight|" + "|".join(SMALL) + r")(?:[:.]\d\d)?"
-                   r"(?:\s*(?:[ap]\.?m\.?|o'?clock))?(?!\w)", " ", words, flags=re.I)  # fmt: skip
-    words = re.sub(
-        r"(?:早上|上午|中午|下午|晚上|凌晨)?[\d一二两三四五六七八九十]{1,3}(?:点|时)(?:钟|半|一刻|三刻|[\d零一二三四五六七八九十]{1,3}分?)?",
-        "",
-        words,
+def _matter(asked: re.Match[str], sentence: str, at: datetime) -> str:
+    """What the reminder is about: the words after asking for it, or those before."""
+    ends = " ,，.。!！?？"
+    after = due.without(f"timer{asked['v']}", at).removeprefix("timer").strip(ends)
+    after = re.sub(r"^(?:to|that|about|of|for)\b\s*|的?(?:闹钟|闹铃|定时器?|倒?计时器?|提醒)$", "", after)
+    before = due.without(sentence[: asked.start()], at)
+    before = re.sub(
+        r"(?:\b(?:please|(?:can|could|will|would) you|and|then)\b[\s,]*)+$|(?:请|帮我|到时候?|记得)+$", "", before, flags=re.I
     )
-    return re.sub(r"\s+", " ", words).strip()
+    told = before.strip(ends) if len(words_of(before)) >= LEAST_TOLD else ""
+    return after.strip(ends) or told or _TIME_IS_UP[when.chinese(sentence)]
 
 
 def clean(value: str, lists: bool = False) -> str:

@@ -20,15 +20,13 @@ from .calendar_words import (
     COUNTS,
     DAYS,
     DIGITS,
-    HAN_NUMBER,
+    HAN_LENGTH,
     HAN_PART,
-    HAN_UNIT,
+    LENGTH,
     MONTH,
     MONTHS,
-    NUMBER,
     PART,
     PARTS,
-    UNIT,
     UNIT_S,
     WEEKDAY,
     WEEKDAYS,
@@ -95,8 +93,8 @@ def without(text: str, now: datetime) -> str:
 def number(words: str) -> float | None:
     """A count in figures, English or Chinese; None for anything else."""
     words = words.lower().strip()
-    if words.isdecimal():
-        return int(words)
+    if re.fullmatch(r"\d+(?:\.\d+)?", words):
+        return float(words)
     if words in COUNTS:
         return COUNTS[words]
     if words in ("半", "几"):
@@ -110,6 +108,15 @@ def number(words: str) -> float | None:
         else:
             return None
     return total + digit if words else None
+
+
+def length(match: re.Match[str]) -> tuple[float, str] | None:
+    """How many of which unit, of a match of a pattern with `LENGTH` or `HAN_LENGTH` in it and no other groups."""
+    found = [group for group in match.groups() if group]
+    units = [place for place, group in enumerate(found) if group.lower() in UNIT_S]
+    if not units or (count := number(found[0])) is None:
+        return None
+    return count + 0.5 * (len(found) > 2), found[units[0]].lower()
 
 
 def _safely(rule: Rule, match: re.Match[str], now: datetime, future: bool) -> Span | None:
@@ -134,17 +141,18 @@ def _of_day(match: re.Match[str], now: datetime, future: bool) -> Span:
 
 
 def _ago(match: re.Match[str], now: datetime, future: bool) -> Span | None:
-    return _around(match[1], match[2].lower(), now, -1)
+    return _around(match, now, -1)
 
 
 def _ahead(match: re.Match[str], now: datetime, future: bool) -> Span | None:
-    return _around(match[1], match[2].lower(), now, 1)
+    return _around(match, now, 1)
 
 
-def _around(count: str, unit: str, now: datetime, sign: int) -> Span | None:
+def _around(match: re.Match[str], now: datetime, sign: int) -> Span | None:
     """Days are meant to the day; of anything longer or shorter, half a unit more or less may be meant."""
-    if (n := number(count)) is None:
+    if not (found := length(match)):
         return None
+    n, unit = found
     middle = now + timedelta(seconds=sign * n * UNIT_S[unit])
     if unit in ("day", "天", "日"):
         return _day(middle, 0)
@@ -240,9 +248,9 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     _rule(rf"\bthe day before yesterday\b(?: {PART})?", lambda m, now, f: _day(now, -2, m[1])),
     _rule(rf"\bthe day after tomorrow\b(?: {PART})?", lambda m, now, f: _day(now, 2, m[1])),
     _rule(r"\b(\d{4})-(\d\d)-(\d\d)\b", lambda m, now, f: _date(now, m[1], int(m[2]), m[3], f)),
-    _rule(rf"\b({NUMBER}) {UNIT} ago\b", _ago),
-    _rule(rf"\b(?:in|within) ({NUMBER}) {UNIT}(?: time)?\b", _ahead),
-    _rule(rf"\b({NUMBER}) {UNIT} from now\b", _ahead),
+    _rule(rf"\b{LENGTH} ago\b", _ago),
+    _rule(rf"\b(?:in|within) (?:about |around )?{LENGTH}(?: time)?\b", _ahead),
+    _rule(rf"\b{LENGTH} from now\b", _ahead),
     _rule(r"\blast night\b|昨(?:天)?(?:晚上?|夜里?)", lambda m, now, f: _day(now, -1, "night")),
     _rule(r"\btonight\b", lambda m, now, f: _day(now, 0, "night")),
     _rule(rf"\bthis {PART}\b", lambda m, now, f: _day(now, 0, m[1])),
@@ -259,8 +267,9 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
         lambda m, now, f: _date(now, m[3], _months(m[2]), m[1], f),
     ),
     _rule(rf"\b(?:in|last|during) {MONTH}\b(?: (\d{{4}}))?", lambda m, now, f: _date(now, m[2], _months(m[1]), None, f)),
-    _rule(rf"({HAN_NUMBER})\s*个?半?{HAN_UNIT}钟?(?:之|以)?前", _ago),
-    _rule(rf"(?:过|再过)?({HAN_NUMBER})\s*个?半?{HAN_UNIT}钟?(?:之|以)?后", _ahead),
+    _rule(rf"{HAN_LENGTH}(?:之|以)?前", _ago),
+    _rule(rf"(?:再?过)?{HAN_LENGTH}(?:之|以)?后", _ahead),
+    _rule(rf"(?:再过|(?<![{HAN}])过){HAN_LENGTH}", _ahead),
     _rule(rf"(大前|前|昨|今|明|大后|后)天{HAN_PART}?", _of_day),
     _rule(rf"(昨|今|明){HAN_PART}", _of_day),
     _rule(rf"(上上|上|这|本|下)个?(?:周|星期|礼拜)([一二三四五六日天]){HAN_PART}?", _han_weekday),
@@ -299,7 +308,7 @@ def said(at: datetime, now: datetime, chinese: bool = False) -> str:
 
 def _minutes(minutes: int, ahead: bool, chinese: bool) -> str:
     if minutes < 1:
-        return "刚刚" if chinese else "just now"
+        return ("马上" if ahead else "刚刚") if chinese else "in a moment" if ahead else "just now"
     if chinese:
         return f"{minutes}分钟{'后' if ahead else '前'}"
     span = "1 minute" if minutes == 1 else f"{minutes} minutes"

@@ -146,7 +146,7 @@ def test_most_of_what_is_plainly_told_again_and_again_is_cut_into_and_few_that_o
 def test_most_who_plainly_stray_are_cut_into_and_few_who_only_tell_much(judge: LoadedSmall) -> None:
     """Sixty and sixty that were written without sight of the data."""
     cut = cut_into(judge, "plain_drifts.json")
-    assert cut["drift"] >= 30, cut
+    assert cut["drift"] >= 45, cut
     assert cut["none"] <= 6, cut
 
 

@@ -57,11 +57,13 @@ CUT_IN: dict[str, tuple[float, float]] = {
 
 CUT_BAR = {
     "en": {"repetition": 2.5, "drift": 1.0, "contradiction": 3.0, "refused": 1.5, "danger": 1.75},
-    "zh": dict.fromkeys(CUTS, 0.75) | {"danger": 0.5},
+    "zh": {"repetition": 2.0, "drift": 2.0, "contradiction": 0.5, "refused": 0.5, "danger": 0.5},
 }
-"""Taken from these scores, by language: a needless interruption is the worse mistake. Such that at most 2 % of the streams that
-deserve none are cut into on the families for bars: 1.6 and 1.6 %, and 87 and 76 % of the others. The English ones are the
-best of a grid (drift from 1.0 to 2.5 alike); with 2.25 for all but danger (1.0), as before, it would be 4 and 90 %."""
+"""Taken from these scores, by language: a needless interruption is the worse mistake. Such that of the streams that deserve
+none some 2 % are cut into on the families for bars: 1.6 and 2.1 % (1.8 % of all), and 87 and 79 % of the others. The English
+ones are the best of a grid (drift from 1.0 to 2.5 alike); with 2.25 for all but danger (1.0), as before, it would be 4 and
+90 %. Of the Chinese ones in a grid those that let plain repetition and drifting through best (`tests/plain_*.json`); with 0.75
+for all but danger, as before, it would be 4.1 and 79 %."""
 
 SURE_OF_KIND = 0.7
 """How likely a kind of refusal, deflection or silence must be to be named, and so to choose what is said: on the families for

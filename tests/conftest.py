@@ -8,16 +8,29 @@ from collections.abc import Iterator
 import pytest
 from faulty_service import Misbehaving
 
-CHROMIUM = "test_page", "test_talk_js", "test_voice_js"
-"""What the names of files begin with whose tests drive a browser."""
+REAL_TIME = (
+    "test_bilingual", "test_documents_real", "test_notebooks", "test_openai_client", "test_openai_conversation", "test_page",
+    "test_real.", "test_replay", "test_server_faults", "test_strategies_real", "test_talk_js", "test_voice_js",
+)  # fmt: skip
+"""What the names of files begin with in which somebody talks in real time: to real engines, in a real browser, or beside a
+flood."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # of xdist: the order below stays as it is
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2 --dist loadgroup`, what runs real engines or a real browser goes to one process, one test after another: two
-    conversations in real time have too little of two cores. The files of other tests stay whole, for their fixtures."""
+    """With `-n 2 --dist loadgroup`, what runs in real time comes last, in one process, one test after another, while the other
+    process has nothing left to do: where two cores are slow, an engine that waits for a core hears and answers something else.
+    The files of other tests stay whole, for their fixtures."""
+    items.sort(key=_in_real_time)
     for item in items:
-        real = item.get_closest_marker("models") or item.path.name.startswith(CHROMIUM)
-        item.add_marker(pytest.mark.xdist_group("real" if real else item.path.name))
+        item.add_marker(pytest.mark.xdist_group("in real time" if _in_real_time(item) else item.path.name))
+
+
+def _in_real_time(item: pytest.Item) -> bool:
+    return item.path.name.startswith(REAL_TIME)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,10 @@ class Audio:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         save_wav(path, self.samples, self.rate)
+
+    def last(self, seconds: float) -> Audio:
+        """Its end, of at most so many seconds."""
+        return Audio(self.samples[max(0, len(self.samples) - math.ceil(seconds * self.rate)) :], self.rate)
 
     def audible_span_s(self, floor: float = 0.01) -> tuple[float, float]:
         """Start and end, in seconds, of what is louder than `floor` of full scale (−40 dBFS); (0, 0) if nothing is."""

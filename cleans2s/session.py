@@ -49,10 +49,6 @@ PARTIAL_EVERY, PARTIAL_EVERY_OVERLAP = RATE * 6 // 10, RATE * 3 // 10
 """Samples of new speech between two partial transcripts: seldom, because one that is still running at the soft end slows
 the final one, and more often over the agent's voice, where they tell whether the user takes the floor."""
 
-PARTIAL_WINDOW = 20 * RATE
-"""Of a long turn, partial transcripts are of the last samples only: to hear all of it again and again would leave no time
-for anything else."""
-
 INSIST_S = 2.0
 """When the agent cuts in, it is not stopped by the user's going on for so long: nobody falls silent at once."""
 
@@ -321,19 +317,20 @@ class Session:
         if self._partial_running.locked():
             return
         async with self._partial_running:
-            heard, voiced_s = self._turns.heard, (self._turns.heard - onset) / RATE
+            voiced_s = (self._turns.heard - onset) / RATE
             try:
-                audio = self._microphone.since(max(onset - PREROLL, heard - PARTIAL_WINDOW))
-                said = await self._engines.transcribe(audio, partial=True)
+                said = await self._engines.transcribe(self._microphone.since(onset - PREROLL), partial=True)
             except StageError:
                 return  # the same words are transcribed again at the soft end, and a failure is reported there
-            if self._turns.onset == onset and said.text:
-                await self._outbox.put(ev.PartialTranscript(self.now_s, said.text, self._partials.update(said.text)))
-                if over := self._speaking:
-                    await self._overheard(over, onset, said, voiced_s)
-                else:
-                    await self._engines.read_ahead(self._thinking.prompt(said.text))
-                    await self._consider(onset, said)
+            if self._turns.onset != onset or not said.text:
+                return
+            await self._outbox.put(ev.PartialTranscript(self.now_s, said.text, self._partials.update(said.text)))
+            if over := self._speaking:
+                await self._overheard(over, onset, said, voiced_s)
+            else:
+                await self._consider(onset, said)
+        if self._turns.onset == onset and not self._speaking:
+            await self._engines.read_ahead(self._thinking.prompt(said.text))
 
     async def _consider(self, onset: int, said: Transcript) -> None:
         """What was said so far may be something to look up. Or the agent takes the floor while the user speaks: politely, and

@@ -72,11 +72,16 @@ class Transcript:
     tags: tuple[str, ...] = ()
 
 
+DRAFT_S = 20.0
+"""Seconds of a long turn of which a draft is made by an engine that keeps nothing of the draft before."""
+
+
 @runtime_checkable
 class ASR(Protocol):
     def transcribe(self, audio: Audio, partial: bool = False) -> Transcript | Awaitable[Transcript]:
         """The words of `audio` (16 kHz, a turn so far, any length), "" if there are none. `partial`: the user is still
-        speaking, and a quick draft will do."""
+        speaking, and a quick draft will do, which comes every 0.3 to 0.6 s with all that was said so far: who would have to
+        hear all of it again each time hears `DRAFT_S` at its end."""
         ...
 
 

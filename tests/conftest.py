@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from faulty_service import Misbehaving
+from xdist.scheduler import LoadScopeScheduling
 
 REAL_TIME = (
     "test_bilingual", "test_documents_real", "test_notebooks", "test_openai_client", "test_openai_conversation", "test_page",
@@ -16,21 +19,24 @@ REAL_TIME = (
 flood."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.option.loadscopereorder = False  # of xdist: the order below stays as it is
+class ByFile(LoadScopeScheduling):
+    """With `-n 2`, a file stays whole, for its fixtures; and what runs in real time comes last, in one process, one test after
+    another, while the other process has nothing left to do: where two cores are slow, an engine that waits for a core hears and
+    answers something else. (The groups of `--dist loadgroup` are none with pytest 9.2 and xdist 3.8.)"""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.split("::", 1)[0]).name
+        return "in real time" if file.startswith(REAL_TIME) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    config.option.loadscopereorder = False  # in the order below
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2 --dist loadgroup`, what runs in real time comes last, in one process, one test after another, while the other
-    process has nothing left to do: where two cores are slow, an engine that waits for a core hears and answers something else.
-    The files of other tests stay whole, for their fixtures."""
-    items.sort(key=_in_real_time)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("in real time" if _in_real_time(item) else item.path.name))
-
-
-def _in_real_time(item: pytest.Item) -> bool:
-    return item.path.name.startswith(REAL_TIME)
+    items.sort(key=lambda item: item.path.name.startswith(REAL_TIME))
 
 
 @pytest.fixture

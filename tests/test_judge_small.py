@@ -15,11 +15,12 @@ import tiny_e5
 from cleans2s.errors import ConfigError, ModelError
 from cleans2s.judge import DATA, ENDS, KINDS, NAMES, Situation
 from cleans2s.judge.courtesies import rest
-from cleans2s.judge.dataset import for_bars, held_out, kept_back, prefix, situation, streams, turns, units
+from cleans2s.judge.dataset import Turns, for_bars, held_out, kept_back, prefix, situation, streams, turns, units
 from cleans2s.judge.e5 import E5File
 from cleans2s.judge.examples import CUTS, KIND_ROWS, Example, Item
 from cleans2s.judge.network import WORDS, Network, Reader, TunedLayers, heads
 from cleans2s.judge.reading import BUCKETS, n_grams, pooled, read
+from cleans2s.judge.reasons import spoken_in
 from cleans2s.judge.small import SILENCE_BAR, LoadedSmall, Small, judgement, mean_scores
 from cleans2s.judge.telling import NAMES as COUNTED
 from cleans2s.judge.telling import features
@@ -294,10 +295,31 @@ def test_in_doubt_whether_words_are_meant_for_it_it_answers(judge: LoadedSmall) 
     for turn in [turn for turn in turns() if turn.family in for_bars() and turn.strategy == "standard"]:
         (scores,), _ = judge.scores([turn.situation])
         silence, standard = (float(scores[NAMES.index(name)]) for name in ("silence", "standard"))
-        if silence + SILENCE_BAR[turn.situation.language or "en"] > standard > max(silence, *scores[1:3]):
+        if silence + max(SILENCE_BAR[turn.situation.language or "en"]) > standard > max(silence, *scores[1:3]):
             assert judge.judge(turn.situation).strategy == "standard"
             doubtful += 1
     assert doubtful
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ((("user", "我腿疼。"), ("agent", "坐下来休息一会儿吧。")), "唉，十二年，说散就散了。"),
+        ((("user", "How was the walk?"), ("agent", "Tell me about it."), ("user", "It rained.")), "Honey, dinner is ready!"),
+    ],
+)
+def test_whoever_has_just_been_answered_is_likelier_to_speak_to_it(
+    judge: LoadedSmall, monkeypatch: pytest.MonkeyPatch, before: Turns, words: str
+) -> None:
+    def silence() -> float:
+        (scores,), _ = judge.scores([Situation(words, turns=before)])
+        return float(scores[NAMES.index("silence")])
+
+    language, answered = spoken_in(words, None), before[-1][0] == "agent"
+    bar, score = SILENCE_BAR[language][answered], silence()
+    monkeypatch.setitem(SILENCE_BAR, language, (0.0, 0.0))
+    assert score == pytest.approx(silence() - bar)
 
 
 @pytest.mark.models

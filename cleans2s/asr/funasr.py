@@ -16,7 +16,7 @@ import numpy as np
 
 from ..audio import Audio, Samples, silence
 from ..funasr_models import FunModel, funasr_model
-from ..stages import Transcript
+from ..stages import DRAFT_S, Transcript
 
 SHORTEST_S = 0.1
 """Less holds no word, and FunASR's features need some frames."""
@@ -104,7 +104,7 @@ class LoadedFunASR:
         if partial and self.streaming:
             return _understood(self._draft(audio.samples, self.streaming))
         asked = {"language": self.settings.language, "use_itn": True, "hotword": self.settings.hotwords or None}
-        said = _understood(self.recogniser(audio.samples, **asked))
+        said = _understood(self.recogniser((audio.last(DRAFT_S) if partial else audio).samples, **asked))
         if self.marks and said.text and not partial:
             return Transcript(self.marks(said.text), language=said.language, tags=said.tags)
         return said

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..audio import Audio, save_wav
 from ..openai_client import BACK_OFF_S, Service
-from ..stages import Transcript
+from ..stages import DRAFT_S, Transcript
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class OpenAITranscription:
 
     partials: bool = True
     """Whether words are asked for while the user still speaks, too. Then it is sooner clear whether they interrupt; a turn
-    costs a request every 0.3 to 0.6 s, each with all of its sound so far."""
+    costs a request every 0.3 to 0.6 s, each with up to 20 s of its sound so far."""
 
     patience_s: float = 10.0
     """Seconds after which the server is given up; a quarter of the sound's length is added."""
@@ -48,7 +48,7 @@ class LoadedOpenAITranscription:
         """A draft that fails is not asked for again: the next one is already due."""
         if not len(audio.samples) or (partial and not self.settings.partials):
             return Transcript("")
-        tries = 1 if partial else len(BACK_OFF_S) + 1
+        audio, tries = (audio.last(DRAFT_S), 1) if partial else (audio, len(BACK_OFF_S) + 1)
         async with aclosing(
             self.service.pieces(lambda client: self._heard(client, audio), audio.duration_s / 4, tries)
         ) as heard:

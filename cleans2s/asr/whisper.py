@@ -8,6 +8,7 @@ most of that, and a loop that gets through is cut.
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -44,6 +45,9 @@ FASTEST_HAN = 6.0
 
 GUESS = -2.0
 """Mean log probability given to what was cut from a loop: repeating itself makes the decoder sure of itself."""
+
+KEPT_WINDOWS = 32
+"""Whole windows whose words are kept: of a long turn, which is heard again with every draft, only its end is new."""
 
 BEAM = 4
 """Hypotheses of a final transcript. On one core they cost a tenth more than one, because a step of the decoder is bound by
@@ -101,23 +105,38 @@ class LoadedWhisper:
 
     places = 2
 
+    def __post_init__(self) -> None:
+        self._kept: dict[tuple[bytes, str], tuple[int, Transcript]] = {}
+
     def transcribe(self, audio: Audio, partial: bool = False) -> Transcript:
         language, beam = self.languages[0] if len(self.languages) == 1 else "", 1 if partial else BEAM
-        windows = list[Transcript]()
-        for samples in _windows(audio.samples):
-            windows.append(said := self._window(samples, beam, language))
+        before = list[Transcript]()
+        *whole, rest = _windows(audio.samples)
+        for samples in whole:
+            before.append(said := self._whole_window(samples, beam, language))
             language = (said.language or "") if said.text else language  # one speaker, one turn, one language
-        *before, last = windows
+        last = self._window(rest, beam, language)
         if not before:
             return last
         head = [said.text for said in before]
-        confidences = [said.confidence or 0.0 for said in windows if said.text]
+        confidences = [said.confidence or 0.0 for said in (*before, last) if said.text]
         return replace(
             last,
             text=joined([*head, last.text]),
             confidence=min(confidences, default=None),
             alternatives=tuple((joined([*head, text]), weight) for text, weight in last.alternatives),
         )
+
+    def _whole_window(self, samples: Samples, beam: int, language: str) -> Transcript:
+        """What is known of it, if it was heard at least as well before."""
+        key = hashlib.blake2b(samples.tobytes()).digest(), language
+        kept = self._kept.pop(key, None)  # of two threads one computes it again
+        if not kept or kept[0] < beam:
+            kept = beam, self._window(samples, beam, language)
+        self._kept[key] = kept
+        for oldest in list(self._kept)[:-KEPT_WINDOWS]:
+            self._kept.pop(oldest, None)
+        return kept[1]
 
     def _window(self, samples: Samples, beam: int, language: str) -> Transcript:
         mel = self.features(np.concatenate([samples, silence(PADDING_S)]), padding=0)

@@ -327,10 +327,10 @@ class Session:
             await self._outbox.put(ev.PartialTranscript(self.now_s, said.text, self._partials.update(said.text)))
             if over := self._speaking:
                 await self._overheard(over, onset, said, voiced_s)
-            else:
+                return
+            async with anyio.create_task_group() as both:  # reading may take long, and cutting in waits for nobody
+                both.start_soon(self._engines.read_ahead, self._thinking.prompt(said.text))
                 await self._consider(onset, said)
-        if self._turns.onset == onset and not self._speaking:
-            await self._engines.read_ahead(self._thinking.prompt(said.text))
 
     async def _consider(self, onset: int, said: Transcript) -> None:
         """What was said so far may be something to look up. Or the agent takes the floor while the user speaks: politely, and

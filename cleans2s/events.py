@@ -298,8 +298,7 @@ Event: TypeAlias = (
 def as_json(event: Event) -> dict[str, Any]:
     """For the event log: the fields by name, `event` for the kind, sound replaced by its duration."""
     fields: dict[str, Any] = {"event": type(event).__name__}
-    if isinstance(event, Backchannelled):
-        return fields | {"at_s": event.at_s, "text": event.text, "duration_s": round(event.audio.duration_s, 4)}
-    if isinstance(event, ReplyAudio):
-        return fields | {"at_s": event.at_s, "turn": event.turn, "duration_s": round(event.audio.duration_s, 4)}
-    return fields | asdict(event)
+    if not isinstance(event, (Backchannelled, ReplyAudio)):
+        return fields | asdict(event)
+    words = {"text": event.text} if isinstance(event, Backchannelled) else {"turn": event.turn}
+    return fields | {"at_s": event.at_s, **words, "duration_s": round(event.audio.duration_s, 4)}

@@ -185,7 +185,7 @@ class _Files(contextlib.ExitStack):
     def happen(self, event: ev.Event) -> None:
         self.line(ev.as_json(event))
         if self._agent is None or self._loudspeaker is None:
-            if not isinstance(event, ev.ReplyAudio):
+            if not isinstance(event, (ev.ReplyAudio, ev.Backchannelled)):
                 return
             self._agent, self._loudspeaker = self._wav("agent", event.audio.rate), Loudspeaker(event.audio.rate)
         for first, samples in self._loudspeaker.told(event):
@@ -289,7 +289,7 @@ def event_from(line: dict[str, Any], rate: int = RATE) -> ev.Event:
     anything else."""
     kind = {kind.__name__: kind for kind in get_args(ev.Event)}[line["event"]]
     values = {name: value for name, value in line.items() if name != "event"}
-    if kind is ev.ReplyAudio:
+    if kind in (ev.ReplyAudio, ev.Backchannelled):
         values["audio"] = Audio(silence(values.pop("duration_s"), rate), rate)
     hints = get_type_hints(kind)
     nested = {f.name for f in fields(kind) if is_dataclass(hints[f.name])} - {"audio"}

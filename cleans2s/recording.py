@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .audio import Audio, Samples, player, save_wav, silence
-from .events import Ducked, Event, Interrupted, ReplyAudio, Resumed, as_json
+from .events import Backchannelled, Ducked, Event, Interrupted, ReplyAudio, Resumed, as_json
 
 FADE_S = 0.005
 """A cut without a fade clicks."""
@@ -70,6 +70,8 @@ class Loudspeaker:
                     yield from self.until(at_s, FADE_S)
                     self._begins_s = self._begins_s if len(self._pending) else max(self._begins_s, at_s)
                 self._pending = np.concatenate([self._pending, audio.resampled(self.rate).samples])
+            case Backchannelled(at_s, _, audio):  # while no reply plays
+                yield round(at_s * self.rate), audio.resampled(self.rate).samples
             case Ducked(at_s) if not self._held:
                 yield from self._cut(at_s)
                 self._held = True

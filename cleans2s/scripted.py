@@ -116,7 +116,7 @@ class ScriptedJudge(Scripted):
         await anyio.sleep(self.seconds)
         said = situation.words.lower()
         found = [name for phrase, name in self.verdicts.items() if phrase.lower() in said]
-        strategy = next((name for name in found if (name == "interruption") == situation.partial), "standard")
+        strategy = next((name for name in found if situation.partial or name != "interruption"), "standard")
         unheard = strategy == "silence" and self.kinds.get(strategy) != "hold"
         return Judgement(
             {"standard": 0.1, strategy: 0.9} if strategy != "standard" else {"standard": 1.0},

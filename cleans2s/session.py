@@ -31,7 +31,7 @@ from .floor import Verdict, takes_the_floor, verdict
 from .initiative import Initiative
 from .memory import Memory
 from .microphone import Microphone
-from .mind import Mind
+from .mind import Mind, Thought
 from .outbox import Outbox
 from .player import play
 from .recorder import Recorder
@@ -109,7 +109,7 @@ class Session:
         self._tasks = await self._exit.enter_async_context(anyio.create_task_group())
         self._thinking = Thinking(self, self._mind, self._engines, self._outbox)
         self._tasks.start_soon(self._engines.read_ahead, self._thinking.prompt("Hello"))
-        self._initiative = Initiative(self, self._mind, self._engines, self._outbox)
+        self._initiative = Initiative(self, self._turns, self._mind, self._engines, self._outbox)
         self._tasks.start_soon(self._initiative.take)
         return self
 
@@ -271,6 +271,7 @@ class Session:
                 await self._outbox.put(ev.SoftEnd(self.now_s, self._at_s(speech_end)))
                 self._prepared = self._heard_turn(onset, speech_end, revision)
                 self._tasks.start_soon(self._respond, self._prepared)
+                self._tasks.start_soon(self._initiative.nod, self._prepared)
             case Resumption():
                 if self._prepared:
                     self._prepared.scope.cancel()
@@ -330,17 +331,21 @@ class Session:
                 return
             async with anyio.create_task_group() as both:  # reading may take long, and cutting in waits for nobody
                 both.start_soon(self._engines.read_ahead, self._thinking.prompt(said.text))
-                await self._consider(onset, said)
+                thought = await self._consider(onset, said)
+                if self._turns.onset != onset:
+                    both.cancel_scope.cancel()  # what is read ahead is not wanted any more
+                elif thought:
+                    await self._initiative.prepare_nod(onset, said, thought)
 
-    async def _consider(self, onset: int, said: Transcript) -> None:
+    async def _consider(self, onset: int, said: Transcript) -> Thought | None:
         """What was said so far may be something to look up. Or the agent takes the floor while the user speaks: politely, and
         seldom; then it is the turn."""
         if not (self.config.hands_free and self.request and (self.config.proactive or self.config.finders)):
-            return
+            return None
         try:
             thought = await self._mind.consider(said, self.config, partial=True)
         except StageError:
-            return  # the whole turn is judged again, and a failure is reported there
+            return None  # the whole turn is judged again, and a failure is reported there
         if thought.cuts_in and self.config.proactive and self._turns.onset == onset and not self._speaking:
             await self._on(Resumption(self._turns.heard))
             reply = self._heard_turn(onset, self._turns.heard)
@@ -348,6 +353,7 @@ class Session:
             reply.understood.set()
             self._turns.drop()
             await self._end_turn(reply)
+        return thought
 
     # ── the floor: duck → resume or interrupt ─────────────────────────────────────────────────────────────────────────
 
@@ -539,14 +545,14 @@ class Session:
     async def _judge(self, reply: Reply, said: Transcript) -> None:
         """The words' opinion first, because it decides most cases; the sound's where it still can change the answer. A
         missing opinion is told of, and only makes the turn's end come later."""
+        p: float | None = None
         try:
             p = await self._engines.words_complete(said)
             reply.mark("opinions", self.now_s)
-            for event in self._turns.opine(reply.revision, words=p):
-                await self._on(event)
-            await self._initiative.nod(reply, p)
         except StageError as failure:
             self._outbox.note(ev.Failed(self.now_s, failure.stage, failure.message))
+        for event in self._turns.opine(reply.revision, words=p):
+            await self._on(event)
         try:
             if self._turns.revision == reply.revision and self._turns.undecided:
                 p = await self._engines.sound_complete(reply.sound)

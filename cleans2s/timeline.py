@@ -73,7 +73,8 @@ class Timeline:
         self._turns = {turn.turn: turn for turn in self._all(ev.TurnEnded)}
         self._replies = {started.turn: started for started in self._all(ev.ReplyStarted) if started.turn in self._turns}
         self._gaps_s = [(self._turns[number].speech_end_s, reply.at_s) for number, reply in self._replies.items()]
-        self._voices = {"said": sorted(self._users(), key=lambda voice: voice.start_s), "heard": list(self._agents())}
+        lanes = {"said": self._users(), "heard": self._agents()}
+        self._voices = {lane: sorted(voices, key=lambda voice: voice.start_s) for lane, voices in lanes.items()}
 
     def save(self, path: str | Path) -> None:
         """As png or svg, by the name's ending; raises ConfigError for any other."""
@@ -136,6 +137,8 @@ class Timeline:
             yield _Voice("aside", onset_s, max(ends_s, default=until_s), text)
 
     def _agents(self) -> Iterator[_Voice]:
+        for nod in self._all(ev.Backchannelled):
+            yield _Voice("aside", nod.at_s, nod.at_s + nod.audio.duration_s, nod.text)
         for reply in self._replies.values():
             cut = next((e for e in self._all(ev.Interrupted) if e.turn == reply.turn), None)
             ended = next((e for e in self._all(ev.ReplyEnded) if e.turn == reply.turn), cut)

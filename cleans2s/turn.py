@@ -16,9 +16,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from .audio import RATE
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 FRAME = 512
 """Samples in a frame; the size that Silero VAD was trained on at 16 kHz."""
@@ -51,7 +54,8 @@ class TurnTaking:
     """Silence required when they are sure that it is not: a thinking pause of 1 s is survived."""
 
     blind_ms: int = 704
-    """Silence required while the words have no opinion, and the sound none or a yes."""
+    """Silence required where the words can have no opinion, and the sound has none or a yes. One that is still awaited
+    keeps the turn open: without the words there is nothing to answer yet either."""
 
     max_turn_s: float = 180.0
     """A turn that is longer is taken as ended, pause or not, so that a radio cannot fill the memory."""
@@ -91,6 +95,13 @@ class End:
 
 
 TurnEvent: TypeAlias = Onset | Pause | Resumption | End
+
+
+class Opinions(TypedDict, total=False):
+    """Probabilities that the turn is over; None where there is none to be had, left out where it is awaited."""
+
+    words: float | None
+    audio: float | None
 
 
 def fuse(words: float, audio: float = 0.0) -> float:
@@ -138,8 +149,9 @@ class TurnDetector:
     _voiced: int = 0
     _speech_end: int = 0
     _paused: bool = False
-    _audio: float | None = None
-    _words: float | None = None
+    _opinions: Opinions = field(default_factory=Opinions)
+    _room_ms: float = 0.0
+    """Silence that the user is left in this pause, whatever the opinions."""
 
     def push(self, p_speech: float, *, overlap: bool = False) -> Iterator[TurnEvent]:
         """One frame; `overlap` says that the agent has the floor."""
@@ -163,19 +175,26 @@ class TurnDetector:
             return
         if not self._paused and self.silence_ms >= self.settings.soft_end_ms:
             self._paused = True
-            self._audio = self._words = None
+            self._opinions, self._room_ms = Opinions(), 0.0
             self.revision += 1
             yield Pause(self.revision, self.onset, self._speech_end)
         if not self._voiced:
             yield from self._decide()
 
-    def opine(self, revision: int, *, audio: float | None = None, words: float | None = None) -> Iterator[TurnEvent]:
-        """An opinion on the soft end with this revision, which may end the turn at once."""
-        if revision != self.revision or not self._paused:
-            return
-        self._audio = self._audio if audio is None else audio
-        self._words = self._words if words is None else words
-        yield from self._decide()
+    def opine(self, revision: int, **opinions: Unpack[Opinions]) -> Iterator[TurnEvent]:
+        """Opinions on the soft end with this revision, which may end the turn at once."""
+        if self.pauses(revision):
+            self._opinions = {**self._opinions, **opinions}
+            yield from self._decide()
+
+    def leave_room(self, revision: int, more_ms: float) -> None:
+        """In the pause with this revision the turn does not end for so long: the agent has just nodded to it."""
+        if self.pauses(revision):
+            self._room_ms = self.silence_ms + more_ms
+
+    def pauses(self, revision: int) -> bool:
+        """Whether the pause with this revision still lasts, and the turn is not over."""
+        return self._paused and revision == self.revision
 
     def drop(self) -> None:
         """What was heard is not a turn (a backchannel, noise): wait for the next onset."""
@@ -186,25 +205,33 @@ class TurnDetector:
         return (self.heard - self._speech_end) * 1000 / RATE
 
     @property
+    def p_words(self) -> float | None:
+        """What the words' opinion on this pause is, if there is one yet."""
+        return self._opinions.get("words")
+
+    @property
     def p_end(self) -> float | None:
         """The fused opinion; None as long as the words have none."""
-        return None if self._words is None else fuse(self._words, self._audio or 0.0)
+        return None if self.p_words is None else fuse(self.p_words, self._opinions.get("audio") or 0.0)
 
     @property
     def undecided(self) -> bool:
         """Whether an opinion of the sound on this pause would still change anything."""
-        if self._audio is not None:
+        if self._opinions.get("audio") is not None:
             return False
-        never, always = (required_ms(fuse(self._words or 0.0, audio), self.settings) for audio in (0.0, 1.0))
-        return self._words is None or never > always
+        never, always = (required_ms(fuse(self.p_words or 0.0, audio), self.settings) for audio in (0.0, 1.0))
+        return self.p_words is None or never > always
 
     @property
     def required_ms(self) -> float:
         """Silence after which this turn is over, as things stand."""
-        if self._words is not None:
-            return required_ms(fuse(self._words, self._audio or 0.0), self.settings)
-        unfinished = self._audio is not None and self._audio < 0.5
-        return self.settings.patience_ms if unfinished else self.settings.blind_ms
+        if (p_end := self.p_end) is not None:
+            needed_ms = required_ms(p_end, self.settings)
+        else:
+            audio = self._opinions.get("audio")
+            open_ended = "words" not in self._opinions or (audio is not None and audio < 0.5)
+            needed_ms = self.settings.patience_ms if open_ended else self.settings.blind_ms
+        return max(needed_ms, self._room_ms)
 
     def _decide(self) -> Iterator[TurnEvent]:
         if self._paused and self.silence_ms >= self.required_ms:

@@ -29,7 +29,6 @@ class ByFile(LoadScopeScheduling):
         return "in real time" if file.startswith(REAL_TIME) else file
 
 
-@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     config.option.loadscopereorder = False  # in the order below
     return ByFile(config, log)

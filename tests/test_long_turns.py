@@ -30,25 +30,25 @@ class Listener(LoadedWhisper):
         return Transcript(f"{samples[0]:.3f} {len(samples)}", -0.1, language=language)
 
 
-def words(seconds: float, partial: bool = False) -> str:
-    return Listener().transcribe(Audio(NOISE[: int(seconds * RATE)]), partial).text
+def words(seconds: float) -> str:
+    return Listener().transcribe(Audio(NOISE[: int(seconds * RATE)])).text
 
 
 def test_of_a_long_turn_a_draft_hears_only_what_is_new() -> None:
     whisper, seconds = Listener(), [5.0, 13.0, 14.0, 30.0, 31.0, 60.0]
     for at in seconds:
         assert whisper.transcribe(Audio(NOISE[: int(at * RATE)]), partial=True).text == words(at)
-    whole = [heard for heard, _ in whisper.heard if heard < 60.0]
-    assert sum(whole) < 60 + WINDOW_S * len(seconds)  # each window once, and an end for each draft
+    heard_s = sum(heard for heard, _ in whisper.heard)
+    assert heard_s < 60 + WINDOW_S * len(seconds)  # each window once, and an end for each draft
 
 
-def test_a_final_transcript_hears_better_than_a_draft_did_and_once() -> None:
+def test_of_a_long_turn_a_final_transcript_hears_only_the_end() -> None:
     whisper, turn = Listener(), Audio(NOISE[: 20 * RATE])
     whisper.transcribe(turn, partial=True)
-    for _ in range(2):
-        whisper.transcribe(turn)
-    whisper.transcribe(turn, partial=True)
-    assert [beam for _, beam in whisper.heard] == [1, 1, BEAM, BEAM, BEAM, 1]
+    whisper.transcribe(turn)
+    (_, whole), (_, draft), (seconds, final) = whisper.heard
+    assert (whole, draft, final) == (BEAM, 1, BEAM)
+    assert seconds < WINDOW_S
 
 
 def test_what_is_kept_is_bounded_and_others_are_not_heard_as_it() -> None:

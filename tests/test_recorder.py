@@ -17,10 +17,11 @@ from recorded_stage import ANSWERS, a_conversation, recorded_stage
 from cleans2s.audio import RATE, Audio
 from cleans2s.config import Config
 from cleans2s.errors import AudioError, ConfigError
-from cleans2s.events import Failed, ReplyAudio, ReplyEnded, ReplyStarted, TurnEnded, as_json
+from cleans2s.events import Backchannelled, Failed, ReplyAudio, ReplyEnded, ReplyStarted, TurnEnded, as_json
 from cleans2s.profiles import as_toml
 from cleans2s.recorder import Recorded, Recorder, event_from
 from cleans2s.testing import ScriptedLLM, Stage, on_virtual_clock
+from cleans2s.timeline import Timeline
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -48,6 +49,26 @@ def test_everything_that_happened_is_on_the_disk(tmp_path):
     assert kept.ended_s == pytest.approx(kept.chunks[-1][0], abs=0.05)
     # Other programs read it, too.
     assert Audio.from_file(kept.folder / "user.wav").duration_s == kept.user.duration_s
+
+
+def test_a_nod_is_in_the_recording_and_read_back(tmp_path):
+    stage = recorded_stage(tmp_path / "kept", proactive=True)
+
+    async def play() -> None:
+        async with stage:
+            await stage.user.says("So I went to the market in the morning and then I", seconds=8.0)
+            await stage.wait(0.9)
+            await stage.user.says("bought some apples.", seconds=1.0)
+            await stage.until(ReplyEnded)
+
+    on_virtual_clock(play)
+    kept, (nod,) = Recorded.load(tmp_path / "kept"), stage.all(Backchannelled)
+    assert [as_json(event) for event in kept.events] == [as_json(event) for event in stage.events]
+    first, last = (round(at_s * kept.agent.rate) for at_s in (nod.at_s, nod.at_s + nod.audio.duration_s))
+    for heard in (kept.agent, stage.agent_sound):
+        np.testing.assert_allclose(heard.samples[first + 1 : last - 1], 0.25, atol=1e-3)
+        assert not heard.samples[: first - 1].any()
+    assert Timeline(kept.recording)._voices["heard"][0].text == nod.text
 
 
 def test_each_session_has_its_folder_for_the_users_eyes_only_and_nothing_lies_beside_it(tmp_path):
@@ -150,10 +171,11 @@ CONVERSE = """
 import os, resource, signal, sys, anyio
 import numpy as np
 from cleans2s.audio import Audio
-from cleans2s.events import Failed, ReplyStarted
+from cleans2s.events import Backchannelled, Failed, ReplyStarted
 from cleans2s.recorder import Recorder
 from cleans2s.session import Session
 from cleans2s.testing import ScriptedLLM, Stage, on_virtual_clock
+from cleans2s.timeline import Timeline
 
 async def play():
     stage = Stage(llm=ScriptedLLM(["One, two, three. " * 20]))

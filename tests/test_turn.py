@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleans2s.turn import FRAME, FRAME_MS, End, Onset, Pause, Resumption, TurnDetector, TurnTaking, fuse, required_ms
+from cleans2s.turn import FRAME, FRAME_MS, End, Onset, Opinions, Pause, Resumption, TurnDetector, TurnTaking, fuse, required_ms
 
-SURE = {"audio": 0.95, "words": 0.9}
-UNSURE = {"audio": 0.05, "words": 0.0001}
+SURE = Opinions(audio=0.95, words=0.9)
+UNSURE = Opinions(audio=0.05, words=0.0001)
 
 
-def hear(turns: TurnDetector, p: float, ms: float, opinion: dict[str, float] | None = None) -> list[object]:
+def hear(turns: TurnDetector, p: float, ms: float, opinion: Opinions | None = None) -> list[object]:
     """So many ms of frames with one speech probability; every pause gets this opinion at once."""
     events: list[object] = []
     for _ in range(round(ms / FRAME_MS)):
@@ -23,7 +23,7 @@ def hear(turns: TurnDetector, p: float, ms: float, opinion: dict[str, float] | N
     return events
 
 
-def end_after_ms(opinion: dict[str, float] | None) -> float:
+def end_after_ms(opinion: Opinions | None) -> float:
     """Silence until the turn was over."""
     turns = TurnDetector()
     hear(turns, 0.9, 1600)
@@ -35,7 +35,7 @@ def end_after_ms(opinion: dict[str, float] | None) -> float:
     return silence_frames * FRAME_MS
 
 
-def replayed(silent_frames: int, opinion: dict[str, float] | None) -> list[object]:
+def replayed(silent_frames: int, opinion: Opinions | None) -> list[object]:
     turns = TurnDetector()
     hear(turns, 0.9, 1600)
     return hear(turns, 0.1, silent_frames * FRAME_MS, opinion)
@@ -52,15 +52,19 @@ def test_the_end_comes_early_when_both_are_sure_and_late_when_they_are_not():
     settings = TurnTaking()
     assert end_after_ms(SURE) == pytest.approx(settings.eager_ms, abs=FRAME_MS)
     assert end_after_ms(UNSURE) == pytest.approx(settings.patience_ms, abs=FRAME_MS)
-    assert end_after_ms(None) == pytest.approx(settings.blind_ms, abs=FRAME_MS)
+    assert end_after_ms({"words": None}) == pytest.approx(settings.blind_ms, abs=FRAME_MS)
+
+
+def test_an_opinion_that_is_awaited_keeps_the_turn_open():
+    assert end_after_ms(None) == pytest.approx(TurnTaking().patience_ms, abs=FRAME_MS)
 
 
 def test_one_opinion_alone():
     settings = TurnTaking()
     assert end_after_ms({"words": 0.9}) == pytest.approx(settings.eager_ms, abs=FRAME_MS)
     assert end_after_ms({"words": 0.0001}) == pytest.approx(settings.patience_ms, abs=FRAME_MS)
-    assert end_after_ms({"audio": 0.9}) == pytest.approx(settings.blind_ms, abs=FRAME_MS)
-    assert end_after_ms({"audio": 0.1}) == pytest.approx(settings.patience_ms, abs=FRAME_MS)
+    assert end_after_ms({"words": None, "audio": 0.9}) == pytest.approx(settings.blind_ms, abs=FRAME_MS)
+    assert end_after_ms({"words": None, "audio": 0.1}) == pytest.approx(settings.patience_ms, abs=FRAME_MS)
 
 
 @pytest.mark.parametrize(("words", "open_question"), [(0.9, False), (0.0001, False), (0.2, True), (None, True)])
@@ -98,6 +102,19 @@ def test_a_late_opinion_ends_the_turn_at_once():
     hear(turns, 0.9, 800)
     (pause,) = hear(turns, 0.1, 500)
     assert [type(e) for e in turns.opine(pause.revision, **SURE)] == [End]
+
+
+def test_whoever_is_left_room_in_a_pause_has_it_whatever_the_opinions():
+    turns = TurnDetector()
+    hear(turns, 0.9, 800)
+    (pause,) = hear(turns, 0.1, 400)
+    turns.leave_room(pause.revision, 800)
+    turns.leave_room(pause.revision - 1, 5000)  # of an older one nothing is left
+    assert list(turns.opine(pause.revision, **SURE)) == []
+    assert hear(turns, 0.1, 700) == []
+    assert [type(e) for e in hear(turns, 0.1, 128)] == [End]
+    hear(turns, 0.9, 800)
+    assert [type(e) for e in hear(turns, 0.1, 256, SURE)] == [Pause, End]  # the next turn owes it nothing
 
 
 def test_a_click_in_a_pause_neither_revokes_nor_ends_it():

@@ -106,14 +106,14 @@ class LoadedWhisper:
     places = 2
 
     def __post_init__(self) -> None:
-        self._kept: dict[tuple[bytes, str], tuple[int, Transcript]] = {}
+        self._kept: dict[tuple[bytes, str], Transcript] = {}
 
     def transcribe(self, audio: Audio, partial: bool = False) -> Transcript:
         language, beam = self.languages[0] if len(self.languages) == 1 else "", 1 if partial else BEAM
         before = list[Transcript]()
         *whole, rest = _windows(audio.samples)
         for samples in whole:
-            before.append(said := self._whole_window(samples, beam, language))
+            before.append(said := self._whole_window(samples, language))
             language = (said.language or "") if said.text else language  # one speaker, one turn, one language
         last = self._window(rest, beam, language)
         if not before:
@@ -127,16 +127,15 @@ class LoadedWhisper:
             alternatives=tuple((joined([*head, text]), weight) for text, weight in last.alternatives),
         )
 
-    def _whole_window(self, samples: Samples, beam: int, language: str) -> Transcript:
-        """What is known of it, if it was heard at least as well before."""
+    def _whole_window(self, samples: Samples, language: str) -> Transcript:
+        """Heard once, by the first draft that reaches so far, and as well as for the final transcript, which then has only the
+        end of the turn to hear."""
         key = hashlib.blake2b(samples.tobytes()).digest(), language
-        kept = self._kept.pop(key, None)  # of two threads one computes it again
-        if not kept or kept[0] < beam:
-            kept = beam, self._window(samples, beam, language)
-        self._kept[key] = kept
+        said = self._kept.pop(key, None) or self._window(samples, BEAM, language)  # of two threads both hear it
+        self._kept[key] = said
         for oldest in list(self._kept)[:-KEPT_WINDOWS]:
             self._kept.pop(oldest, None)
-        return kept[1]
+        return said
 
     def _window(self, samples: Samples, beam: int, language: str) -> Transcript:
         mel = self.features(np.concatenate([samples, silence(PADDING_S)]), padding=0)

@@ -151,8 +151,7 @@ class ReadsAhead(Protocol):
     """Another thing that a language model may offer."""
 
     def read(self, chat: Chat) -> Any:
-        """Read a prompt that ends with the words of a user, so that the next one which begins like it is answered sooner (and
-        words that begin like these are judged sooner)."""
+        """Read a prompt, so that the next one which begins like it is answered sooner."""
         ...
 
 

@@ -187,7 +187,6 @@ class LoadedLlama:
             thread.join()
 
     def read(self, chat: Chat) -> None:
-        self.complete(chat[-1]["content"])  # of the next words to judge only the last will be new
         self.server.handle_chat_completions(self._request(chat, Wishes()) | {"stream": False, "max_tokens": 1})
 
     def complete(self, words: str) -> float:

@@ -187,7 +187,6 @@ class LoadedTransformers:
         yield Finish("tool_calls" if calls else "stop" if ended else "length", len(prompt), len(written))
 
     def read(self, chat: Chat) -> None:
-        self.complete(chat[-1]["content"])  # of the next words to judge only the last will be new
         chat = chat if self.able else last_exchange(chat)
         self._after(self._tokens(self._template.prompt(chat, self.settings.examples)), self._replies)
 

@@ -83,18 +83,20 @@ class SlowReader(ScriptedLLM):
         self.reading -= 1
 
 
-def test_cutting_in_does_not_wait_for_a_language_model_that_reads() -> None:
+def test_neither_cutting_in_nor_drafts_wait_for_a_language_model_that_reads() -> None:
     async def play() -> tuple[Any, ...]:
         llm, judge = SlowReader(), ScriptedJudge({"again and again": "interruption"}, {"interruption": "repetition"})
         async with Stage(llm=llm, judge=judge, proactive=True) as stage:
             await stage.wait(4.0)
             await stage.user.says("The car stood there, and again and again it stood there, as it did before.", seconds=9.0)
             judged = await stage.until(Judged)
-            told = next(event for event in stage.all(PartialTranscript) if "again and again" in event.text)
-            return judged, told, llm.most, len(llm.prompts)
+            drafts = stage.all(PartialTranscript)
+            told = next(event for event in drafts if "again and again" in event.text)
+            return judged, told, llm.most, len(llm.prompts), len(drafts)
 
-    judged, told, most, prompts = on_virtual_clock(play)
+    judged, told, most, prompts, drafts = on_virtual_clock(play)
     assert judged.strategy == "interruption"
     assert judged.at_s - told.at_s < 1.5
     assert prompts > 2  # it did read
     assert most == 1
+    assert drafts > prompts + 2

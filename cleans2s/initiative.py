@@ -121,6 +121,9 @@ class Initiative:
             self._nod, self._nods, self._nodded_at = None, self._nods + 1, turns.heard
             await self._outbox.put(ev.Backchannelled(self._session.now_s, text, sound))
 
+    def nodded_since(self, sample: int) -> bool:
+        return self._nodded_at > sample
+
     def _may_nod(self, onset: int, ahead_s: float = 0.0) -> bool:
         """Whether one is due in this turn, now or in a few seconds."""
         session, heard = self._session, self._turns.heard + ahead_s * RATE

@@ -154,17 +154,23 @@ class Mind:
     # ── a turn ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def consider(
-        self, said: Transcript, config: Config, partial: bool = False, asked_for: Message | None = None
+        self,
+        said: Transcript,
+        config: Config,
+        partial: bool = False,
+        asked_for: Message | None = None,
+        engaged: bool = False,
     ) -> Thought:
         """How to answer these words, or (`partial`) whether to cut in; and what to look up for them. That is dropped where the
         words turn out not to be answered in the ordinary way. Words that are on record (typed ones, or those that a client
-        waited with) are `asked_for`: somebody wants an answer, and silence is none."""
+        waited with) are `asked_for`: somebody wants an answer, and silence is none. Nor is it to what the agent has nodded to
+        (`engaged`), unless silence is asked for."""
         if asked_for:
-            config = replace(config, strategies=tuple(name for name in config.strategies if known()[name].speaks))
+            config = _answering(config)
         if not self._lookup or not (search := self._lookup.begin(said.text)):
-            return await self._thought(said, config, partial, asked_for)
+            return await self._thought(said, config, partial, asked_for, engaged)
         try:
-            thought = await self._thought(said, config, partial, asked_for)
+            thought = await self._thought(said, config, partial, asked_for, engaged)
         except StageError:
             self._lookup.drop(search)
             raise
@@ -183,7 +189,12 @@ class Mind:
         return search
 
     async def _thought(
-        self, said: Transcript, config: Config, partial: bool = False, asked_for: Message | None = None
+        self,
+        said: Transcript,
+        config: Config,
+        partial: bool = False,
+        asked_for: Message | None = None,
+        engaged: bool = False,
     ) -> Thought:
         words, language = said.text, said.language or language_of(said.text)
         character = self.manners.character(config)
@@ -202,6 +213,8 @@ class Mind:
             language,
         )
         judgement = await self._engines.judge(situation)
+        if engaged and judgement.addressed < 0.5:
+            config = _answering(config)
         on = Strategies(config.strategies)
         if partial:  # never twice in a row: who goes on all the same wants to be heard
             again = bool(self._judged) and known()[self._judged[-1].strategy].may_barge_in
@@ -332,6 +345,11 @@ class Mind:
         self, memory: Memory, words: str, now: datetime, without: list[str]
     ) -> tuple[Recalled, tuple[Contradiction, ...]]:
         return memory.recall(words, now, without=without), memory.contradictions(words)
+
+
+def _answering(config: Config) -> Config:
+    """Without silence."""
+    return replace(config, strategies=tuple(name for name in config.strategies if known()[name].speaks))
 
 
 def _file(named: str) -> Path:

@@ -477,7 +477,8 @@ class Session:
     async def _think_over(self, reply: Reply) -> None:
         assert reply.said
         try:
-            reply.thought = await self._mind.consider(reply.said, self.config, asked_for=reply.message)
+            engaged = self._initiative.nodded_since(reply.onset)
+            reply.thought = await self._mind.consider(reply.said, self.config, asked_for=reply.message, engaged=engaged)
         except StageError as failure:  # it is answered as an ordinary turn
             await self._outbox.put(ev.Failed(self.now_s, failure.stage, failure.message))
 

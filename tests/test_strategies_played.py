@@ -363,6 +363,22 @@ def test_where_the_words_are_late_the_sound_tells_a_pause_to_nod_in(p_sound, pau
     assert len(ended) == 1  # the pause was survived, though nothing was known of its words
 
 
+@pytest.mark.parametrize(("kind", "spoken"), [("", True), ("hold", False)])
+def test_what_was_nodded_to_is_not_met_with_silence_unless_that_was_asked_for(kind, spoken):
+    async def play():
+        judge = ScriptedJudge({"of all places": "silence"}, {"silence": kind})
+        async with Stage(llm=SmallLLM(), judge=judge, proactive=True) as stage:
+            await stage.user.says("So I went to the market in the morning and then I", seconds=8.0)
+            await stage.wait(0.9)
+            await stage.user.says("found it there, of all places.", seconds=2.0)
+            await stage.wait(5.0)
+            return stage
+
+    stage = on_virtual_clock(play)
+    assert len(stage.all(Backchannelled)) == 1
+    assert bool(stage.all(ReplyStarted)) == spoken
+
+
 @screenplay
 async def test_who_had_finished_after_all_is_answered_after_the_nod():
     async with staged(asr=SlowASR(), endpoint=ScriptedEndOfTurn(0.05), proactive=True) as stage:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import anyio
+import numpy as np
 import pytest
 from user_voice import spoken
 
 from cleans2s.asr.whisper import Whisper
-from cleans2s.audio import RATE
+from cleans2s.audio import RATE, Audio, Samples, silence
 from cleans2s.config import Config
-from cleans2s.events import Judged, ReplyStarted, TurnEnded
+from cleans2s.events import Backchannelled, Judged, ReplyStarted, TurnEnded
 from cleans2s.stages import load
 from cleans2s.talk import Talk, talk
 from cleans2s.text import words_of
@@ -64,3 +65,30 @@ def test_a_user_is_answered_as_the_words_deserve(case):
     assert len(common) >= 0.6 * len(set(words_of(said))), (said, heard(talked))
     if case.strategy == "interruption":
         assert replies[0].at_s < talked.spoken_s[0]  # while the user was still speaking
+
+
+STORY = (
+    "I have to tell you about last weekend, because we went to see my sister, who has just moved to a little house by the "
+    "river, and",
+    "when we got there on Saturday morning, the whole kitchen was full of boxes.",
+)
+PAUSE_S = 0.95
+
+
+def audible(says: str) -> Samples:
+    sound = spoken(says)
+    first_s, last_s = sound.audible_span_s()
+    return sound.samples[int(first_s * RATE) : int(last_s * RATE)]
+
+
+def test_whoever_pauses_in_a_long_story_is_nodded_to_and_goes_on():
+    began, rest = (audible(says) for says in STORY)
+    pause = len(began) / RATE, len(began) / RATE + PAUSE_S
+    talked = anyio.run(lambda: talk([Audio(np.concatenate([began, silence(PAUSE_S), rest]))], Config()))
+    (nod,) = (event for event in talked.recording.events if isinstance(event, Backchannelled))
+    (turn,) = (event for event in talked.recording.events if isinstance(event, TurnEnded))
+    assert pause[0] < nod.at_s < pause[1] + 0.1
+    assert "sister" in turn.text and "boxes" in turn.text
+    agent = talked.recording.agent
+    assert np.abs(agent.samples[int(nod.at_s * agent.rate) :][: len(nod.audio.samples)]).max() > 0.1
+    assert [m.text for m in talked.conversation.messages][1:2] != [nod.text]

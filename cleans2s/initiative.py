@@ -116,7 +116,9 @@ class Initiative:
             return
         await anyio.sleep(max(0.0, NOD_PAUSE_S - turns.silence_ms / 1000))
         _, text, sound = now
-        if turns.pauses(reply.revision) and (p_sound if turns.p_words is None else turns.p_words) < NOD_BELOW:
+        p_end = p_sound if turns.p_words is None else turns.p_words
+        told_to_it = reply.thought is None or reply.thought.ordinary(self._session.config.strategies)
+        if turns.pauses(reply.revision) and p_end < NOD_BELOW and told_to_it:
             turns.leave_room(reply.revision, 1000 * (sound.duration_s + AFTER_NOD_S))
             self._nod, self._nods, self._nodded_at = None, self._nods + 1, turns.heard
             await self._outbox.put(ev.Backchannelled(self._session.now_s, text, sound))

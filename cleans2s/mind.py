@@ -222,8 +222,9 @@ class Mind:
         else:
             strategy = on.choose(judgement.probabilities)
         thought = Thought(strategy or STRATEGIES[STANDARD], judgement, language, recalled.lines)
-        if not partial and "silence" in on:
-            thought = replace(thought, standing=self._standing(thought))
+        if "silence" in on:
+            this = () if partial else (Judged(self._now(), thought.strategy.name, thought.kind),)
+            thought = replace(thought, standing=self._standing(*this))
         slots = {
             "topic": character.topic(language, self.manners.turns, self.manners.last_said) if character else "",
             "me": character.name(language) if character else "",
@@ -292,11 +293,12 @@ class Mind:
         shares = {name: round(share, 3) for name, share in judgement.probabilities.items()}
         return ev.Judged(at_s, turn, thought.strategy.name, shares, judgement.reason, list(thought.recalled), until, item)
 
-    def _standing(self, thought: Thought) -> Standing:
+    def _standing(self, *this: Judged) -> Standing:
+        """Of the user, after what was decided, and after `this`."""
         if block := self._block():
             return Standing("blocked", block.until, block.until - block.since)
-        this = Judged(self._now(), thought.strategy.name, thought.kind)
-        return Patience().standing([*self._judged, this], self._now(), self.lifted)
+        standing = Patience().standing([*self._judged, *this], self._now(), self.lifted)
+        return standing if this or not standing.until else Standing("blocked", standing.until, standing.block)
 
     # ── between turns ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -264,6 +264,20 @@ async def test_repeated_abuse_gets_a_last_word_and_then_silence():
     assert ended.heard == "All right, here is an answer."
 
 
+@screenplay
+async def test_who_is_met_with_silence_after_abuse_is_neither_cut_into_nor_nodded_to():
+    async with staged(proactive=True) as stage:
+        for _ in range(4):
+            await stage.user.says("You idiot.")
+            await stage.until(ReplyEnded, len(stage.all(ReplyEnded)) + 1)
+        await stage.user.says("So I went to the market in the morning and then I", seconds=8.0)
+        await stage.wait(0.9)
+        await stage.user.says("went there again and again and again, as I said, and again and again", seconds=8.0)
+        await stage.wait(5.0)
+    assert len(stage.all(ReplyStarted)) == 4
+    assert not stage.all(Backchannelled)
+
+
 class Broken(Scripted):
     encoder = None
 
@@ -345,7 +359,7 @@ class SlowASR(ScriptedASR):
         (0.05, 0.9, "So I went to the market", 1),  # the sound goes on
         (0.9, 0.9, "So I went to the market", 0),  # by the sound it was the end
         (0.05, 0.25, "So I went to the market", 0),  # both would speak at once
-        (0.05, 0.9, "Darling, I went to the market", 0),  # nobody told that to the agent
+        (0.05, 0.9, "Darling, I went to the market", 0),  # that was told to somebody else
     ],
 )
 def test_where_the_words_are_late_the_sound_tells_a_pause_to_nod_in(p_sound, pause_s, says, nods):

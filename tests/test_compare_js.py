@@ -101,6 +101,7 @@ def test_a_comparison_is_stopped_and_another_one_asked(asked):
     assert place.brain.ended.wait(20)
     page.locator("#compare input.text").fill("Quantum chromodynamics?")
     page.get_by_role("button", name="Compare", exact=True).click()
+    page.locator("#compare .found-here", has_text="Nothing in the documents fits this question.").wait_for()
     over(page)
     assert answer(page, "rag") == "I found nothing about that in the documents."
     assert "Nothing in the documents fits this question." in page.locator("#compare .found-here").inner_text()
@@ -118,9 +119,9 @@ def test_a_model_that_fails_is_a_sentence_in_its_column_and_a_server_that_is_awa
         assert "the line is dead" in answer(page, "plain")
         assert "The lamp runs nine hours" in answer(page, "rag")
         page.route("**/compare", lambda route: route.abort())
-        page.keyboard.press("Enter")
-        over(page)
-        assert page.locator("#compare .told-now.wrong").inner_text() == "The server did not answer. Try again."
+        page.locator("#compare input.text").press("Enter")
+        page.locator("#compare .told-now.wrong", has_text="The server did not answer. Try again.").wait_for()
+        assert page.locator("#compare .told-now.wrong").count() == 1
         assert [answer(page, side) for side in ("plain", "rag")] == ["", ""]
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from anyio import to_thread
 
 from . import stages
@@ -36,6 +37,7 @@ class Engines:
     def __init__(self, config: Config, clock: Callable[[], float], note: Callable[[StageRan], None]) -> None:
         self._config = config
         self._clock, self._note = clock, note
+        self._reading = anyio.Lock()
         self.finders: dict[Place, Finder] = {}
         """Where things can be looked up."""
 
@@ -140,11 +142,12 @@ class Engines:
         return self._config.limits.documents_s if place == "documents" else self._config.limits.search_s
 
     async def read_ahead(self, chat: Chat) -> None:
-        """While somebody speaks, the language model reads what the next prompt will probably begin with. A fault
-        is passed over; it will show when there is something to answer."""
-        if isinstance(self._llm, stages.ReadsAhead):
-            with contextlib.suppress(StageError):
-                await stage_value("llm", self._config.limits.llm_s, self._llm.read, chat)
+        """While somebody speaks, the language model reads what the next prompt will probably begin with, unless it is still
+        reading. A fault is passed over; it will show when there is something to answer."""
+        if isinstance(self._llm, stages.ReadsAhead) and not self._reading.locked():
+            async with self._reading:
+                with contextlib.suppress(StageError):
+                    await stage_value("llm", self._config.limits.llm_s, self._llm.read, chat)
 
     async def think(self, chat: Chat, wishes: Wishes = AS_CONFIGURED) -> AsyncGenerator[str | ToolCall]:
         """The answer, piece by piece; where `wishes` offer functions, it may hold calls of them. Empty pieces and, with

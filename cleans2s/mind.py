@@ -167,13 +167,17 @@ class Mind:
         (`engaged`), unless silence is asked for."""
         if asked_for:
             config = _answering(config)
-        if not self._lookup or not (search := self._lookup.begin(said.text)):
-            return await self._thought(said, config, partial, asked_for, engaged)
+        search = self._lookup.begin(said.text) if self._lookup else None
         try:
-            thought = await self._thought(said, config, partial, asked_for, engaged)
+            thought = await self._thought(said, config, partial, asked_for)
+            if engaged and not (thought.speaks or thought.to_agent):
+                thought = await self._thought(said, _answering(config), partial, asked_for)
         except StageError:
-            self._lookup.drop(search)
+            if self._lookup and search:
+                self._lookup.drop(search)
             raise
+        if not self._lookup or not search:
+            return thought
         if not thought.ordinary(config.strategies):
             self._lookup.drop(search)
             return thought
@@ -189,12 +193,7 @@ class Mind:
         return search
 
     async def _thought(
-        self,
-        said: Transcript,
-        config: Config,
-        partial: bool = False,
-        asked_for: Message | None = None,
-        engaged: bool = False,
+        self, said: Transcript, config: Config, partial: bool = False, asked_for: Message | None = None
     ) -> Thought:
         words, language = said.text, said.language or language_of(said.text)
         character = self.manners.character(config)
@@ -213,8 +212,6 @@ class Mind:
             language,
         )
         judgement = await self._engines.judge(situation)
-        if engaged and judgement.addressed < 0.5:
-            config = _answering(config)
         on = Strategies(config.strategies)
         if partial:  # never twice in a row: who goes on all the same wants to be heard
             again = bool(self._judged) and known()[self._judged[-1].strategy].may_barge_in

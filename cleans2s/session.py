@@ -92,7 +92,7 @@ class Session:
         """The reply that has the floor."""
         self._partials = StablePrefix()
         self._partial_from = 0
-        self._partial_running, self._reading = anyio.Lock(), anyio.Lock()
+        self._partial_running = anyio.Lock()
         self._engines = Engines(self.config, self._clock, lambda event: self._outbox.note(event))
         self._mind = Mind(self._engines, self.conversation, self._time, lambda *run: self._tasks.start_soon(*run))
         self._exit = AsyncExitStack()
@@ -329,16 +329,10 @@ class Session:
             if over := self._speaking:
                 await self._overheard(over, onset, said, voiced_s)
                 return
-            self._tasks.start_soon(self._read_ahead, said.text)
+            # Beside the next draft: where a draft has other words than the one before, reading may take seconds.
+            self._tasks.start_soon(self._engines.read_ahead, self._thinking.prompt(said.text))
             if thought := await self._consider(onset, said):
                 await self._initiative.prepare_nod(onset, said, thought)
-
-    async def _read_ahead(self, words: str) -> None:
-        """Beside the next draft, which does not wait for it: where a draft has other words than the one before, this may take
-        seconds. What comes meanwhile is left to a later one."""
-        if not self._reading.locked():
-            async with self._reading:
-                await self._engines.read_ahead(self._thinking.prompt(words))
 
     async def _consider(self, onset: int, said: Transcript) -> Thought | None:
         """What was said so far may be something to look up. Or the agent takes the floor while the user speaks: politely, and

@@ -171,11 +171,10 @@ CONVERSE = """
 import os, resource, signal, sys, anyio
 import numpy as np
 from cleans2s.audio import Audio
-from cleans2s.events import Backchannelled, Failed, ReplyStarted
+from cleans2s.events import Failed, ReplyStarted
 from cleans2s.recorder import Recorder
 from cleans2s.session import Session
 from cleans2s.testing import ScriptedLLM, Stage, on_virtual_clock
-from cleans2s.timeline import Timeline
 
 async def play():
     stage = Stage(llm=ScriptedLLM(["One, two, three. " * 20]))

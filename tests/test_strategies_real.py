@@ -91,4 +91,4 @@ def test_whoever_pauses_in_a_long_story_is_nodded_to_and_goes_on():
     assert "sister" in turn.text and "boxes" in turn.text
     agent = talked.recording.agent
     assert np.abs(agent.samples[int(nod.at_s * agent.rate) :][: len(nod.audio.samples)]).max() > 0.1
-    assert [m.text for m in talked.conversation.messages][1:2] != [nod.text]
+    assert nod.text not in [message.text for message in talked.conversation.messages]

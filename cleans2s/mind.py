@@ -26,6 +26,7 @@ from .conversation import Conversation, Message
 from .engines import Engines
 from .errors import StageError
 from .judge import NOT_TO_AGENT, Judgement, Situation
+from .judge.courtesies import asks_for_its_nature
 from .manners import Manners
 from .memory import FRAMING, Block, Contradiction, Memory, Recalled, memory_file
 from .patience import Judged, Patience, Standing
@@ -228,15 +229,18 @@ class Mind:
             "fact": openers.quoted(against[0].fact.quote, language) if against else "",
         }
         thought = self._worded(thought, character, slots)
-        if thought.line or thought.strategy.name != STANDARD or self._engines.guided or not self.memory:
+        if thought.line or thought.strategy.name != STANDARD or self._engines.guided:
             return thought
-        return replace(thought, line=self._from_memory(self.memory, words, language, recalled, config.proactive, before))
+        return replace(thought, line=self._own_line(words, language, recalled, config.proactive, before))
 
-    def _from_memory(
-        self, memory: Memory, words: str, language: str, recalled: Recalled, promises: bool, before: list[Message]
-    ) -> str:
-        """What a model that cannot be told how to answer is not trusted to say; "" where memory has nothing to do with it."""
+    def _own_line(self, words: str, language: str, recalled: Recalled, promises: bool, before: list[Message]) -> str:
+        """What a model that cannot be told how to answer is not trusted to say: what it is (it takes itself for human), and
+        what it remembers; "" for all else."""
         now, turn = self._now(), self.manners.turns
+        if asks_for_its_nature(words):
+            return openers.say("nature", language, turn)
+        if not (memory := self.memory):
+            return ""
         if promises and (line := recollection.promised(words, language, now, turn)):
             return line
         if line := recollection.told(words, recalled, language, now):

@@ -15,7 +15,7 @@ from .lines import FOLDER, Lines, Sheet, base_language
 from .strategies import STRATEGIES
 
 Kind = Literal[
-    "greeting", "greeting_known", "follow_up", "promise", "promise_when", "reminder", "untold", "lookup",
+    "greeting", "greeting_known", "follow_up", "promise", "promise_when", "reminder", "untold", "nature", "lookup",
     "backchannel", "backchannel_sad", "apology_asr", "apology_llm", "apology_search", "apology_overlap",
 ]  # fmt: skip
 

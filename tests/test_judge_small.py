@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import tiny_e5
 
+from cleans2s.characters import load as load_character
+from cleans2s.characters import names
 from cleans2s.errors import ConfigError, ModelError
 from cleans2s.judge import DATA, ENDS, KINDS, NAMES, Situation
-from cleans2s.judge.courtesies import rest
+from cleans2s.judge.courtesies import asks_for_its_nature, rest
 from cleans2s.judge.dataset import Turns, for_bars, held_out, kept_back, prefix, situation, streams, turns, units
 from cleans2s.judge.e5 import E5File
 from cleans2s.judge.examples import CUTS, KIND_ROWS, Example, Item
@@ -396,6 +398,10 @@ def test_how_often_it_looked_before_changes_nothing(judge: LoadedSmall) -> None:
         ("Hi-fi or headphones?", "Hi-fi or headphones?"),
         ("hey there is smoke", "hey there is smoke"),
         ("Hey there! Are you listening?", ""),
+        ("Who am I talking to?", ""),
+        ("Tell me about yourself and your wages.", "Tell me about yourself and your wages."),
+        ("你是哪位？", ""),
+        ("请问你是？", ""),
         ("你好意思吗", "你好意思吗"),
         ("你好厉害啊", "你好厉害啊"),
         ("", ""),
@@ -424,6 +430,51 @@ def test_the_first_minute_is_answered(judge: LoadedSmall, words: str) -> None:
     assert judge.judge(Situation(words)).strategy == "standard"
 
 
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ("Hello, who are you?", ""),
+        ("What's your name? And how are you?", "And how are you?"),
+        ("How are you?", "How are you?"),
+        ("Hello there.", "Hello there."),
+        ("你好，你是谁？", ""),
+        ("你好吗", "你好吗"),
+    ],
+)
+def test_with_a_character_only_who_it_is_is_a_courtesy(words: str, left: str) -> None:
+    assert rest(words, character=True) == left
+
+
 def test_a_character_may_not_want_courtesies(judge: LoadedSmall) -> None:
     rules = "I am the porter of the night. I do not chat, I only open doors."
     assert judge.judge(Situation("How are you?", character=rules)).probabilities["standard"] < 0.97
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize(
+    ("language", "asked"),
+    [
+        ("en", ("What is your name?", "Hi, who are you?", "Are you a robot?", "Can you hear me?", "Tell me about yourself.")),
+        ("zh", ("你叫什么名字？", "你好，你是谁？", "你是机器人吗", "你听得见吗", "请问你是？")),
+    ],
+)
+def test_every_character_says_who_it_is(judge: LoadedSmall, name: str, language: str, asked: tuple[str, ...]) -> None:
+    rules = " ".join(load_character(name).rules(language))
+    judged = judge.judge_all([Situation(words, character=rules, language=language) for words in asked])
+    assert {words: each.strategy for words, each in zip(asked, judged, strict=True)} == dict.fromkeys(asked, "standard")
+
+
+@pytest.mark.parametrize(
+    ("words", "does"),
+    [
+        ("Are you a robot?", True),
+        ("Hi, are you human?", True),
+        ("你好，你是真人吗", True),
+        ("Are you a real friend?", False),
+        ("Are you a machine that makes coffee?", False),
+        ("Who are you?", False),
+        ("你是机器人专家吗", False),
+    ],
+)
+def test_a_question_for_its_nature_is_that_and_nothing_else(words: str, does: bool) -> None:
+    assert asks_for_its_nature(words) == does

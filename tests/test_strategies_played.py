@@ -70,6 +70,18 @@ async def test_a_refusal_and_a_deflection_are_spoken_by_their_own_lines():
     assert not stage.session.config.llm.chats
 
 
+@pytest.mark.parametrize("memory", ["", ":memory:"])
+@pytest.mark.parametrize("able", [True, False])
+def test_a_small_model_is_not_asked_whether_it_is_human(able, memory):
+    async def play():
+        async with Stage(llm=(ScriptedLLM if able else SmallLLM)(["I'm human."]), memory=memory) as stage:
+            await stage.user.says("So, are you a real person or a machine?")
+            return await stage.until(ReplyEnded)
+
+    lines = ("I'm human.",) if able else sheet().kinds["nature"].of("en")
+    assert on_virtual_clock(play).heard in lines
+
+
 @pytest.mark.parametrize("able", [True, False])
 def test_a_danger_in_a_short_turn_is_not_left_to_a_small_model(able):
     async def play():

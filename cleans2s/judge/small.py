@@ -212,13 +212,13 @@ def mean_scores(networks: Sequence[Network], looks: list[Situation]) -> Vectors:
 
 
 def _heard(situation: Situation) -> Situation:
-    """Without courtesies: they tell nothing of what follows. But a character may not want them, and nobody wants them again."""
+    """Without courtesies: they tell nothing of what follows. But nobody wants them again."""
     situation = with_short_answers(replace(situation, turns=turns_that_matter(situation)))
     words = situation.words
     asked = {text.lower().strip(" .,?!。，？！") for role, text in situation.turns if role == "user"}
-    if situation.partial or situation.character or words.lower().strip(" .,?!。，？！") in asked:
+    if situation.partial or words.lower().strip(" .,?!。，？！") in asked:
         return situation
-    return replace(situation, words=rest(words))
+    return replace(situation, words=rest(words, character=bool(situation.character)))
 
 
 def _after_an_answer(situation: Situation) -> bool:

@@ -49,8 +49,9 @@ _COURTESY = (
 )
 
 _PHRASE = re.compile(f"{_LEAD}(?:{_QUESTION}|{_COURTESY})", re.IGNORECASE)
-_OF_IT = re.compile(f"(?:{_GREETING.pattern})?[ ,.!，。！]*{_LEAD}(?:{_QUESTION})", re.IGNORECASE)
-_ASKS_NATURE = re.compile(f"(?:{_GREETING.pattern})?[ ,.!，。！]*{_LEAD}(?:{_NATURE})", re.IGNORECASE)
+_GREETED = rf"(?:{_GREETING.pattern})?[ ,.!，。！]*{_LEAD}"
+_OF_IT = re.compile(f"{_GREETED}(?:{_QUESTION})", re.IGNORECASE)
+_ASKS_NATURE = re.compile(f"{_GREETED}(?:{_NATURE})", re.IGNORECASE)
 _MARKS = " \t\n,.!?;:，。！？；：…~～"
 
 

@@ -167,7 +167,7 @@ def test_long_situations_are_cut_and_end_with_the_last_words(base: Path) -> None
     assert short.words_at == 2
     full = Situation("x " * 900 + "end", False, (("user", "abc " * 300),) * 9, ("def " * 300,) * 9, (), "ghi " * 300)
     long = read(tokenizer, full)
-    assert len(long.tokens) < 260
+    assert len(long.tokens) < 340
     assert long.tokens[-4:-1] == tuple(tokenizer.encode("end").ids[-3:])
 
 
@@ -187,7 +187,8 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(
     base: Path, tmp_path: Path, below: int, kept: tuple[int, ...] | None
 ) -> None:
     pytest.importorskip("sklearn")
-    from cleans2s.judge.train import Recipe, fit_linear, tune
+    from cleans2s.judge.linear import fit_linear
+    from cleans2s.judge.train import Recipe, tune
 
     recipe = Recipe(below=below, layers=kept, epochs=12, batch_tokens=100, rate=1e-3, head_rate=3e-3, dropout=0.02, inner=32)
     said = {0: "tell me a story", 1: "you are a fool", 2: "who do you love", 3: "come here my dog"}
@@ -203,7 +204,7 @@ def test_training_on_a_tiny_encoder_learns_and_its_weights_load(
         data.append(Item((Example(situation, word, cut=now, cuts=cuts),)))
     untuned = Untuned.load([base], recipe.below, recipe.layers)
     layers, head = tune(untuned, data, recipe, lambda line: None)
-    layers.save(tmp_path / "small.npz", head, fit_linear([each.choices[0] for each in data], recipe))
+    layers.save(tmp_path / "small.npz", head, fit_linear([each.choices[0] for each in data]))
     head, linear = heads(tmp_path / "small.npz")
     judge = LoadedSmall({"en": [Network(Reader.load([base], tmp_path / "small.npz"), head, linear)]})
     for label, words in said.items():
@@ -437,12 +438,44 @@ def test_the_first_minute_is_answered(judge: LoadedSmall, words: str) -> None:
         ("What's your name? And how are you?", "And how are you?"),
         ("How are you?", "How are you?"),
         ("Hello there.", "Hello there."),
+        ("Who made you?", "Who made you?"),
         ("你好，你是谁？", ""),
         ("你好吗", "你好吗"),
+        ("喂，听得到吗？", ""),
     ],
 )
-def test_with_a_character_only_who_it_is_is_a_courtesy(words: str, left: str) -> None:
-    assert rest(words, character=True) == left
+@pytest.mark.parametrize(
+    "character",
+    [
+        "I keep to buses and skip small talk.",
+        "I sell flowers, nothing else.",
+        "Nobody hears who built me.",
+        "我只讲故事，不陪大人聊天。",
+    ],
+)
+def test_of_a_character_that_is_curt_only_who_it_is_is_a_courtesy(words: str, left: str, character: str) -> None:
+    assert rest(words, character) == left
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Hello there. How are you today?",
+        "Who made you?",
+        "What are you doing?",
+        "Testing, one two three.",
+        "Are you listening to me?",
+        "你今天过得怎么样？",
+        "你好，是谁开发的你？",
+        "你在干嘛呢",
+        "喂，能听见我说话吗？",
+        "你到底是真人还是机器呀？",
+    ],
+)
+@pytest.mark.parametrize("name", names())
+def test_the_characters_want_courtesies(words: str, name: str) -> None:
+    for language in ("en", "zh"):
+        assert rest(words, " ".join(load_character(name).rules(language))) == ""
 
 
 def test_a_character_may_not_want_courtesies(judge: LoadedSmall) -> None:

@@ -77,12 +77,12 @@ def items(leave_out: frozenset[str], seed: int) -> list[Item]:
     chance = random.Random(seed)
     found = [_of_turn(turn, chance) for turn in turns() if turn.family not in leave_out]
     written = _before_ordinary(found)
-    return [_after_others(item, written, chance) for item in found] + _beginnings(leave_out, chance)
+    return [_after_others(item, written, chance) for item in found] + beginnings(leave_out, chance)
 
 
 def everything(leave_out: frozenset[str], seed: int) -> list[Item]:
     """Turns as in `ends`, and beginnings of streams: for a language that has one network alone."""
-    return ends(leave_out, seed) + _beginnings(leave_out, random.Random(seed))
+    return ends(leave_out, seed) + beginnings(leave_out, random.Random(seed))
 
 
 def ends(leave_out: frozenset[str], seed: int) -> list[Item]:
@@ -175,7 +175,7 @@ def as_heard(situation: Situation) -> Situation:
 # ── streams ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _beginnings(leave_out: frozenset[str], chance: random.Random) -> list[Item]:
+def beginnings(leave_out: frozenset[str], chance: random.Random) -> list[Item]:
     return [item for stream in streams() if stream.family not in leave_out for item in _of_stream(stream, chance)]
 
 

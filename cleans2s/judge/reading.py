@@ -18,11 +18,12 @@ from . import Situation
 from .dataset import prefix
 from .reasons import spoken_in
 
-WORDS_TOKENS, CHARACTER_TOKENS, FACTS_TOKENS, TURNS_TOKENS = 110, 36, 48, 56
-"""The most that is read of each: the last words of a long turn, the last turns. Together they stay within 25 ms."""
+WORDS_TOKENS, CHARACTER_TOKENS, FACTS_TOKENS, TURNS_TOKENS = 110, 110, 48, 56
+"""The most that is read of each: the last words of a long turn, the rules of a character that comes with the package, the last
+turns."""
 
-PARTIAL_TOKENS = 96
-"""Of the words of a turn that goes on, of which the beginning is judged again and again."""
+PARTIAL_TOKENS, PARTIAL_CHARACTER_TOKENS = 96, 36
+"""Of a turn that goes on, of which the beginning is judged again and again."""
 
 SHORTEST = 6
 """Words (in Chinese: characters) of the beginning of a turn before which nothing is known of it."""
@@ -61,7 +62,8 @@ def read(tokenizer: Any, situation: Situation) -> Read:
         return tokenizer.encode(text, add_special_tokens=False).ids if text else []
 
     begin, end = (_number(tokenizer, *names) for names in (("[CLS]", "<s>"), ("[SEP]", "</s>")))
-    character = tokens(f"character: {situation.character}" if situation.character else "")[:CHARACTER_TOKENS]
+    most = PARTIAL_CHARACTER_TOKENS if situation.partial else CHARACTER_TOKENS
+    character = tokens(f"character: {situation.character}" if situation.character else "")[:most]
     facts = tokens(" ".join(f"memory: {fact}" for fact in (*situation.facts, *situation.contradictions)))[:FACTS_TOKENS]
     turns = tokens(" ".join(f"{role}: {words}" for role, words in situation.turns))[-TURNS_TOKENS:]
     words = tokens(situation.words)[-(PARTIAL_TOKENS if situation.partial else WORDS_TOKENS) :]
@@ -88,7 +90,7 @@ def _mean(states: Vectors, chosen: Any) -> Vectors:
 
 def n_grams(situation: Situation) -> tuple[list[int], list[float]]:
     """Buckets and weights, of length 1 together: one and two words, two to four letters of a word, with the words of the
-    context and what kinds of it there are."""
+    context and what kinds of it there are. A character is left to the networks: six rules would hide what is said."""
     counts: dict[int, float] = {}
     for feature in _features(situation):
         bucket = zlib.crc32(feature.encode()) % BUCKETS
@@ -108,7 +110,7 @@ def _features(situation: Situation) -> Iterator[str]:
             yield from (f"l {letters[i : i + n]}" for n in (3, 4) for i in range(len(letters) - n + 1))
     han = "".join(word for word in words if word >= "㐀")
     yield from (f"h {han[i : i + 3]}" for i in range(len(han) - 2))
-    said = {"memory": " ".join(situation.facts), "character": situation.character}
+    said = {"memory": " ".join(situation.facts)}
     said["user"], said["agent"] = (" ".join(text for who, text in situation.turns if who == role) for role in ("user", "agent"))
     for role, text in said.items():
         if text:

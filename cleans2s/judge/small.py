@@ -218,7 +218,7 @@ def _heard(situation: Situation) -> Situation:
     asked = {text.lower().strip(" .,?!。，？！") for role, text in situation.turns if role == "user"}
     if situation.partial or words.lower().strip(" .,?!。，？！") in asked:
         return situation
-    return replace(situation, words=rest(words, character=bool(situation.character)))
+    return replace(situation, words=rest(words, situation.character))
 
 
 def _after_an_answer(situation: Situation) -> bool:

@@ -30,12 +30,13 @@ from ..embedding import Vectors
 from ..errors import Cleans2sError, ModelError
 from ..models import path
 from ..stages import imported
-from . import ENDS, NAMES, WEIGHTS
+from . import ENDS, WEIGHTS, in_character
 from .dataset import kept_back
 from .examples import CUTS, KIND_ROWS, UNKNOWN, Example, Item, ends, everything, items
-from .network import LANGUAGES, NETWORKS, TRAINED_FROM, TunedLayers, published
+from .linear import fit_linear
+from .network import LANGUAGES, NETWORKS, TRAINED_FROM, TunedLayers, heads, published
 from .network_torch import judge_module, quick_numbers
-from .reading import BUCKETS, Read, n_grams, read
+from .reading import Read, read
 from .reasons import spoken_in
 from .sft import INSTALL
 from .telling import NAMES as COUNTED
@@ -81,20 +82,22 @@ class Recipe:
     decay: float = 0.01
     inner: int = 192
     seed: int = 1
-    linear_c: float = 8.0
-    """Inverse strength of the linear model's regularisation."""
-
     threads: int = 1
     """What more of them add up differs in its last digits, and so do the weights."""
 
     data: Callable[[frozenset[str], int], list[Item]] = items
     """`examples.ends` for a second network, of ends of turns alone, which has no linear model."""
 
+    then: Recipe | None = None
+    """How it reads once more, from what it has learnt."""
+
+
+_ONCE_MORE = Recipe(epochs=1, rate=5e-5, head_rate=2e-4, threads=2, data=in_character.once_more)
 
 RECIPES = {
-    "en": Recipe(layers=tuple(range(6)), rate=8e-5, threads=2, data=everything),
-    "zh": Recipe(below=6, threads=2),
-    "zh-ends": Recipe(layers=(0, 2, 4, 6, 8, 10), data=ends),
+    "en": Recipe(layers=tuple(range(6)), rate=8e-5, threads=2, data=everything, then=replace(_ONCE_MORE, below=2)),
+    "zh": Recipe(below=6, threads=2, then=replace(_ONCE_MORE, below=8)),
+    "zh-ends": Recipe(layers=(0, 2, 4, 6, 8, 10), data=ends, then=replace(_ONCE_MORE, below=3, data=in_character.ended)),
 }
 """By the name of the weights, the longest first. Half of e5's layers, all of them tuned, learn as well as twelve of which the
 upper six are, and take half the time. Of MPNet the lower six do far better than every second one (macro-F1 0.88 and 0.81
@@ -107,8 +110,10 @@ after two epochs of 4,000 turns, on the families for bars)."""
 Say: TypeAlias = Callable[[str], None]
 
 
-def tune(base: Untuned, data: list[Item], recipe: Recipe, say: Say) -> tuple[TunedLayers, dict[str, Vectors]]:
-    """The upper layers and the head, trained on these examples."""
+def tune(
+    base: Untuned, data: list[Item], recipe: Recipe, say: Say, head: dict[str, Vectors] | None = None
+) -> tuple[TunedLayers, dict[str, Vectors]]:
+    """The upper layers and the head (this one, if it is there already), trained on these examples."""
     torch = imported("torch")
     torch.manual_seed(recipe.seed)
     chance, dropped = random.Random(recipe.seed), torch.Generator().manual_seed(recipe.seed)
@@ -117,10 +122,12 @@ def tune(base: Untuned, data: list[Item], recipe: Recipe, say: Say) -> tuple[Tun
     examples = list({id(example): example for epoch in drawn for example in epoch}.values())
     place = {id(example): row for row, example in enumerate(examples)}
     reads = [read(base.tokenizer, example.situation) for example in examples]
-    states = base.lower_states(reads)
+    states = base.lower_states(reads, recipe.threads)
     counted = torch.from_numpy(np.stack([features(example.situation) for example in examples]))
     say(f"{len(examples)} different ones read, {time.perf_counter() - began_s:.0f} s")
     module = _module(base, recipe)
+    if head is not None:
+        module.head.load_state_dict({name: torch.from_numpy(value) for name, value in head.items()})
     groups = [
         {"params": list(module.layers.parameters())},
         {"params": list(module.head.parameters())},
@@ -223,43 +230,13 @@ def _module(base: Untuned, recipe: Recipe) -> Any:
     return judge_module(base.weights, base.below, len(COUNTED), recipe.inner, outputs, recipe.dropout)
 
 
-# ── the linear model ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def fit_linear(data: list[Example], recipe: Recipe) -> Vectors:
-    """Weights of shape (buckets + 1, strategies and reasons to cut in): n-grams to scores, the last row is the bias. What
-    has to do with cutting in comes from the beginnings of streams."""
-    table = np.zeros((BUCKETS + 1, len(NAMES) + len(CUTS)), np.float32)
-    ends = [example for example in data if example.cut == UNKNOWN]
-    parts = [example for example in data if example.cut != UNKNOWN]
-    model = _logistic(recipe).fit(_sparse(ends), [example.strategy for example in ends])
-    table[:-1, : len(ENDS)], table[-1, : len(ENDS)] = model.coef_.T, model.intercept_
-    seen = _sparse(parts)
-    for column, wanted in enumerate(zip(*((example.cut, *example.cuts) for example in parts), strict=True), len(ENDS)):
-        if len({*wanted}) > 1:
-            model = _logistic(recipe).fit(seen, [int(each) for each in wanted])
-            table[:-1, column], table[-1, column] = model.coef_[0], model.intercept_[0]
-    return table
-
-
-def _logistic(recipe: Recipe) -> Any:
-    return imported("sklearn.linear_model").LogisticRegression(C=recipe.linear_c, max_iter=400, class_weight="balanced")
-
-
-def _sparse(data: list[Example]) -> Any:
-    found = [n_grams(example.situation) for example in data]
-    rows = np.repeat(np.arange(len(found)), [len(buckets) for buckets, _ in found])
-    columns = np.concatenate([buckets for buckets, _ in found])
-    values = np.concatenate([weights for _, weights in found])
-    return imported("scipy.sparse").csr_matrix((values, (rows, columns)), shape=(len(found), BUCKETS))
-
-
 # ── from the command line ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def train(out: Path, recipes: dict[str, Recipe] = RECIPES) -> None:
-    """Writes the weights of every network to the folder `out`. One after another, as two wait for each other's threads: an
-    epoch of the English one took 1,871 seconds instead of 670. Each has a process of its own, whose memory goes with it."""
+def train(out: Path, recipes: dict[str, Recipe] = RECIPES, go_on_from: Path | None = None) -> None:
+    """Writes the weights of every network to the folder `out`; from those in the folder `go_on_from` on, if it is given, which
+    then are read once more alone. One after another, as two wait for each other's threads: an epoch of the English one took
+    1,871 seconds instead of 670. Each has a process of its own, whose memory goes with it."""
     for package in ("torch", "sklearn"):
         if not find_spec(package):
             raise ModelError(f"training needs the package {package}: {INSTALL}")
@@ -267,26 +244,46 @@ def train(out: Path, recipes: dict[str, Recipe] = RECIPES) -> None:
     for name in recipes:
         _files(_language_of(name))  # fetched here, if need be, with the progress shown
     for name, recipe in recipes.items():
-        with ProcessPoolExecutor(1, get_context("spawn")) as process:
-            process.submit(train_one, name, recipe, out).result()
+        steps = [] if go_on_from else [partial(train_one, name, recipe, out)]
+        for step in (*steps, partial(read_once_more, name, recipe, go_on_from or out, out)):
+            with ProcessPoolExecutor(1, get_context("spawn")) as process:
+                process.submit(step).result()
 
 
 def train_one(name: str, recipe: Recipe, out: Path) -> None:
+    """From what was published; without a linear model, which is trained last."""
+    language, say = _language_of(name), partial(_say, name)
+    base = Untuned.load(_files(language), recipe.below, recipe.layers)
+    layers, head = tune(base, _prepared(name, recipe, say), recipe, say)
+    if _files(language) != published(language):  # what is read with has no encoder
+        layers.weights |= base.beside_layers()
+    layers.save(out / f"{name}.npz", head, None)
+
+
+def read_once_more(name: str, recipe: Recipe, learnt: Path, out: Path) -> None:
+    """From the weights in the folder `learnt`."""
     began_s, say, language = time.perf_counter(), partial(_say, name), _language_of(name)
-    data = [item for item in recipe.data(kept_back(), recipe.seed) if _language(item) == language]
+    layers, (head, _) = TunedLayers.load(learnt / f"{name}.npz"), heads(learnt / f"{name}.npz")
+    if again := recipe.then:
+        base = Untuned.load(_files(language), recipe.below, recipe.layers)
+        base.weights |= layers.weights
+        base.below = again.below
+        tuned, head = tune(base, _prepared(name, again, say), again, say, head)
+        layers.weights |= tuned.weights
+    file, data = out / f"{name}.npz", _prepared(name, recipe, say)
+    layers.save(file, head, None if recipe.data is ends else fit_linear([one for item in data for one in item.choices]))
+    say(f"{file}: {file.stat().st_size / 1e6:.1f} MB after {time.perf_counter() - began_s:.0f} s")
+
+
+def _prepared(name: str, recipe: Recipe, say: Say) -> list[Item]:
+    """What this network reads; torch does the same with it every time."""
     torch = imported("torch")
     torch.set_num_threads(recipe.threads)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads what it has not written
-    base = Untuned.load(_files(language), recipe.below, recipe.layers)
+    data = [item for item in recipe.data(kept_back(), recipe.seed) if _language(item) == _language_of(name)]
     say(f"{sum(item.take * item.share for item in data):.0f} examples an epoch")
-    layers, head = tune(base, data, recipe, say)
-    if _files(language) != published(language):  # what is read with has no encoder
-        layers.weights |= base.beside_layers()
-    linear = None if recipe.data is ends else fit_linear([example for item in data for example in item.choices], recipe)
-    file = out / f"{name}.npz"
-    layers.save(file, head, linear)
-    say(f"{file}: {file.stat().st_size / 1e6:.1f} MB after {time.perf_counter() - began_s:.0f} s")
+    return data
 
 
 def _files(language: str) -> list[Path]:
@@ -306,6 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m cleans2s.judge.train", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=WEIGHTS, metavar="DIR", help="where the weights go (default: the package)")
     parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=[*LANGUAGES], help="which to train (default: all)")
+    parser.add_argument("--go-on-from", type=Path, metavar="DIR", help="weights with which to read once more alone")
     parser.add_argument("--epochs", type=int, metavar="N", help=f"times that all is read (default: {Recipe.epochs})")
     parser.add_argument("--rate", type=float, metavar="R", help="of learning (default: each network's own)")
     parser.add_argument("--sft", metavar="MODEL", help="tune this causal language model instead; see --sft --help")
@@ -318,7 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     chosen = {name: recipe for name, recipe in RECIPES.items() if _language_of(name) in options.languages}
     asked: dict[str, Any] = {name: value for name in ("epochs", "rate") if (value := getattr(options, name)) is not None}
-    train(options.out, {name: replace(recipe, **asked) for name, recipe in chosen.items()})
+    train(options.out, {name: replace(recipe, **asked) for name, recipe in chosen.items()}, options.go_on_from)
     return 0
 
 

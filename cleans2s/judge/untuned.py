@@ -35,12 +35,12 @@ class Untuned:
         """Their weights: the embeddings, and how far apart tokens are."""
         return {name: value for name, value in self.weights.items() if layer_of(name) < 0}
 
-    def lower_states(self, reads: Sequence[Read]) -> list[npt.NDArray[np.float16]]:
+    def lower_states(self, reads: Sequence[Read], threads: int = 1) -> list[npt.NDArray[np.float16]]:
         """The hidden states of each text's tokens, below the layers that are tuned."""
         if not self.below:
             return [self._embedded(each.tokens).astype(np.float16) for each in reads]
         lower = {name: value for name, value in self.weights.items() if layer_of(name) < self.below}
-        encoder = bert(lower, len(lower[WORDS]), precision="int8")
+        encoder = bert(lower, len(lower[WORDS]), threads, precision="int8")
         found: dict[int, npt.NDArray[np.float16]] = {}
         for rows in batches([len(each.tokens) for each in reads]):
             states = np.asarray(encoder.forward_batch([list(reads[row].tokens) for row in rows]).last_hidden_state)
